@@ -1,0 +1,119 @@
+//! Files in a directory of the operating system, read through memory maps.
+
+use std::fs::TryLockError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::mmap::Mapped;
+use super::{Bytes, Storage, StorageFile, TMP};
+
+/// The file that the writer locks. It stays empty.
+const LOCK: &str = "LOCK";
+
+/// A storage in a directory.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// Makes the directory and its folders where they are missing.
+    ///
+    /// # Errors
+    /// What the system says, with the path.
+    pub fn create(root: impl Into<PathBuf>, folders: &[&str]) -> io::Result<Self> {
+        let root = root.into();
+        fs::create_dir_all(root.join(TMP))?;
+        for folder in folders {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Opens a directory that exists.
+    ///
+    /// # Errors
+    /// `NotFound` where it does not.
+    pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        fs::metadata(&root)?;
+        Ok(Self { root })
+    }
+
+    /// Returns the directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Maps any file of the system, such as a weight file outside a collection.
+    ///
+    /// # Errors
+    /// What the system says, with the path.
+    pub fn map_file(path: &Path) -> io::Result<Bytes> {
+        let file = fs::File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(Bytes::from_vec(Vec::new()));
+        }
+        Mapped::new(&file).map(Bytes::mapped)
+    }
+}
+
+impl Storage for Directory {
+    fn open(&self, name: &str) -> io::Result<Bytes> {
+        Self::map_file(&self.root.join(name))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        Ok(Box::new(fs::File::create(self.root.join(name))?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.root.join(from), self.root.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.root.join(name))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        fs::File::open(self.root.join(folder))?.sync_all()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.root.join(LOCK))?;
+        match file.file().try_lock() {
+            Ok(()) => Ok(Box::new(file)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl StorageFile for fs::File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}

@@ -1,0 +1,94 @@
+//! Where a collection's files live: a flat set of named, immutable files in a few folders.
+//!
+//! A file is written under `tmp/`, synced, renamed into place and never changed again, so a memory map
+//! of it cannot fault. [`publish`] is that protocol, and the only way in which the engine makes files.
+//! Two storages exist: a directory, and memory (which tests make fail at any step).
+
+mod bytes;
+mod directory;
+mod memory;
+#[allow(unsafe_code, reason = "memory-mapping a file is unsafe; this module is its only home")]
+mod mmap;
+
+use std::io::{self, Write};
+
+pub use bytes::Bytes;
+pub use directory::Directory;
+pub use memory::Memory;
+
+/// The folder of files that are being written; emptied when a writer opens the storage.
+pub const TMP: &str = "tmp";
+
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "each method fails with what the system says; `open` and `lock` say more"
+)]
+/// A place for named files. Names are relative paths with `/`, at most one folder deep.
+pub trait Storage: Send + Sync {
+    /// Opens a file for reading, as one slice of bytes.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none; otherwise what the system says, as in every method.
+    fn open(&self, name: &str) -> io::Result<Bytes>;
+
+    /// Makes a new file, replacing one of the same name. Nothing is durable before
+    /// [`StorageFile::sync`] and, for its name, [`Storage::sync_folder`].
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+
+    /// Renames a file, replacing what had the new name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Lists the names of the files in a folder (`""` is the storage itself), sorted; empty where
+    /// there is no such folder.
+    fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Takes the lock of the one writer; it is released when the guard is dropped.
+    ///
+    /// # Errors
+    /// `WouldBlock` where another writer holds it.
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>>;
+}
+
+/// A file being written.
+pub trait StorageFile: Write + Send {
+    /// Makes the content durable.
+    ///
+    /// # Errors
+    /// After a failed sync the state of the file is unknown: give it up.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Writes a file so that it is there whole or not at all: temporary name, sync, rename, sync of the folder.
+///
+/// # Errors
+/// What the storage or `write` says; the temporary file is removed then, as far as that is possible.
+pub fn publish(
+    storage: &dyn Storage,
+    name: &str,
+    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let temporary = format!("{TMP}/{}", name.replace('/', "-"));
+    let written = (|| {
+        let mut file = storage.create(&temporary)?;
+        let mut buffered = io::BufWriter::with_capacity(1 << 18, &mut file);
+        write(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        file.sync()
+    })();
+    if let Err(error) = written.and_then(|()| storage.rename(&temporary, name)) {
+        // The first error is the one to report; a temporary file left behind is swept at the next open.
+        let _ = storage.remove(&temporary);
+        return Err(error);
+    }
+    storage.sync_folder(name.rsplit_once('/').map_or("", |(folder, _)| folder))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Accumulation of posting lists into score arrays.
