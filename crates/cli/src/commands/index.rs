@@ -1,0 +1,133 @@
+//! `ecphory index`: documents into a collection.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use ecphory::read::{self, Corpus, ReadOptions};
+use ecphory::{ChannelRequest, Collection, ErrorKind};
+use fs_err as fs;
+use serde_json::json;
+
+use crate::args::Index;
+use crate::context::{Context, print_json};
+use crate::failure::{Failure, kind};
+
+/// How many left-out lines are shown to people; JSON has all of them.
+const SKIPPED_SHOWN: usize = 10;
+
+/// Makes a collection, or goes on filling one.
+pub fn index(args: &Index, context: &Context) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let path = &args.collection;
+    let (collection, corpus) = match &args.corpus {
+        Some(corpus) => {
+            make_room(path, args.replace)?;
+            let (collection, corpus) = make(args, corpus, context)?;
+            (collection, Some(corpus))
+        }
+        None => (context.engine.open(path)?, None),
+    };
+    let lexical_seconds = start.elapsed().as_secs_f64();
+    fill(&collection, path, context)?;
+    report(path, &collection, corpus.as_ref(), (lexical_seconds, start.elapsed().as_secs_f64()), context)
+}
+
+/// Fills the dense channels; an interruption says how to go on.
+pub fn fill(collection: &Collection, path: &Path, context: &Context) -> anyhow::Result<()> {
+    match collection.fill(context.progress()) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            let reader = collection.snapshot()?;
+            let mut state = Vec::new();
+            for channel in reader.dense_channels() {
+                let coverage = reader.coverage(&channel)?;
+                state.push(format!("`{channel}` holds {} of {} documents", coverage.covered, coverage.total));
+            }
+            Err(Failure::Interrupted(format!(
+                "{}; nothing is lost\nhint: `ecphory index {} --resume` goes on",
+                state.join(", "),
+                path.display()
+            ))
+            .into())
+        }
+        other => {
+            other?;
+            Ok(())
+        }
+    }
+}
+
+/// Removes a collection that is to be replaced; refuses to touch anything else.
+fn make_room(path: &Path, replace: bool) -> anyhow::Result<()> {
+    if !path.try_exists()? {
+        return Ok(());
+    }
+    let name = || path.display().to_string();
+    if !replace {
+        return Err(Failure::Exists { path: name() }.into());
+    }
+    if !path.join("CURRENT").is_file() {
+        return Err(Failure::NotOurs { path: name() }.into());
+    }
+    fs::remove_dir_all(path)?;
+    Ok(())
+}
+
+fn make(args: &Index, corpus: &Path, context: &Context) -> anyhow::Result<(Collection, Corpus)> {
+    let channels = channels(&args.channels, &["bm25"])?;
+    let collection = context.engine.create(&args.collection, &channels)?;
+    let options = ReadOptions { skip_bad: args.skip_bad };
+    let corpus = read::corpus(corpus, &options, context.progress())?;
+    collection.add(&corpus.documents, context.progress())?;
+    Ok((collection, corpus))
+}
+
+/// Parses channel requests, or the default ones where there are none.
+pub fn channels(requests: &[String], default: &[&str]) -> anyhow::Result<Vec<ChannelRequest>> {
+    let parse = |text: &str| text.parse::<ChannelRequest>().map_err(anyhow::Error::from);
+    if requests.is_empty() {
+        return default.iter().map(|text| parse(text)).collect();
+    }
+    requests.iter().map(|text| parse(text)).collect()
+}
+
+fn report(
+    path: &Path,
+    collection: &Collection,
+    corpus: Option<&Corpus>,
+    (lexical_seconds, seconds): (f64, f64),
+    context: &Context,
+) -> anyhow::Result<()> {
+    let reader = collection.snapshot()?;
+    let skipped = corpus.map_or(&[][..], |corpus| &corpus.skipped);
+    if context.common.json {
+        let skipped: Vec<_> = skipped
+            .iter()
+            .map(|left_out| json!({"place": left_out.place, "reason": left_out.reason}))
+            .collect();
+        return print_json(&json!({
+            "collection": path.display().to_string(),
+            "documents": reader.documents(),
+            "skipped": skipped,
+            "lexical_seconds": lexical_seconds,
+            "seconds": seconds,
+        }));
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}: {} documents in {seconds:.1} s", path.display(), reader.documents())?;
+    if !skipped.is_empty() {
+        writeln!(out, "left out {}:", skipped.len())?;
+        for left_out in skipped.iter().take(SKIPPED_SHOWN) {
+            writeln!(out, "  {}: {}", left_out.place, left_out.reason)?;
+        }
+        if skipped.len() > SKIPPED_SHOWN {
+            writeln!(out, "  and {} more (--json lists all)", skipped.len() - SKIPPED_SHOWN)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error says that the user stopped the work.
+pub fn is_interrupted(error: &anyhow::Error) -> bool {
+    kind(error) == ErrorKind::Interrupted
+}

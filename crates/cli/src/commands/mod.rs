@@ -1,0 +1,33 @@
+//! The commands, one module each: arguments and context in, output out.
+
+mod compare;
+mod data;
+mod encode;
+mod eval;
+mod fuse;
+mod index;
+mod inspect;
+mod models;
+mod quickstart;
+mod run;
+mod search;
+
+use crate::args::Command;
+use crate::context::Context;
+
+/// Runs one command.
+pub fn dispatch(command: &Command, context: &Context) -> anyhow::Result<()> {
+    match command {
+        Command::Quickstart(args) => quickstart::quickstart(args, context),
+        Command::Index(args) => index::index(args, context),
+        Command::Search(args) => search::search(args, context),
+        Command::Run(args) => run::run(args, context),
+        Command::Eval(args) => eval::eval(args, context),
+        Command::Compare(args) => compare::compare(args, context),
+        Command::Fuse(args) => fuse::fuse(args, context),
+        Command::Encode(args) => encode::encode(args, context),
+        Command::Models(args) => models::models(args, context),
+        Command::Data(args) => data::data(args, context),
+        Command::Inspect(args) => inspect::inspect(args, context),
+    }
+}

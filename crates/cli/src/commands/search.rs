@@ -1,0 +1,108 @@
+//! `ecphory search`: one query, answered for a person or a program.
+
+use std::io::{self, Write};
+
+use ecphory::{Document, Hit, Response, SearchOptions, Value};
+use serde_json::{Map, json};
+
+use crate::args::Search;
+use crate::context::{Context, print_json};
+
+/// How many characters of a text are shown under a hit.
+const SNIPPET: usize = 160;
+
+/// Answers one query.
+pub fn search(args: &Search, context: &Context) -> anyhow::Result<()> {
+    let collection = context.engine.open(&args.collection)?;
+    let reader = collection.snapshot()?;
+    let pipeline = match &args.filter {
+        Some(filter) => reader.pipeline(&format!("({}) >> where({filter})", args.pipeline))?,
+        None => reader.pipeline(&args.pipeline)?,
+    };
+    let options = SearchOptions { k: args.k, explain: args.explain, documents: true };
+    let response = reader.search(&pipeline, &args.query, &options)?;
+    if context.common.json {
+        return print_json(&to_json(&args.query, &pipeline.to_string(), &response));
+    }
+    let mut out = io::stdout().lock();
+    for (i, hit) in response.hits.iter().enumerate() {
+        write_hit(&mut out, i + 1, hit)?;
+    }
+    if response.hits.is_empty() {
+        writeln!(out, "nothing found")?;
+    }
+    if args.explain {
+        writeln!(out, "pipeline {pipeline}")?;
+        for stage in &response.timings {
+            writeln!(out, "  {:>9.3} ms  {}", stage.micros as f64 / 1000.0, stage.name)?;
+        }
+    }
+    for note in &response.notes {
+        context.notice(&format!("note: {note}"));
+    }
+    Ok(())
+}
+
+/// Writes one hit: rank, score, id, title and the beginning of the text.
+pub fn write_hit(out: &mut dyn Write, rank: usize, hit: &Hit) -> io::Result<()> {
+    let title = hit.document.as_ref().and_then(|document| document.text("title")).unwrap_or("");
+    writeln!(out, "{rank:>3}. {:<9.4} {}  {title}", hit.score, hit.id)?;
+    if let Some(text) = hit.document.as_ref().and_then(|document| document.text("text")) {
+        writeln!(out, "     {}", snippet(text))?;
+    }
+    if let Some(explanation) = &hit.explanation {
+        for line in explanation.to_string().lines() {
+            writeln!(out, "     {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn snippet(text: &str) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match flat.char_indices().nth(SNIPPET) {
+        Some((end, _)) => format!("{}…", flat[..end].trim_end()),
+        None => flat,
+    }
+}
+
+fn to_json(query: &str, pipeline: &str, response: &Response) -> serde_json::Value {
+    let hits: Vec<_> = response
+        .hits
+        .iter()
+        .enumerate()
+        .map(|(i, hit)| {
+            let mut object = json!({"rank": i + 1, "id": hit.id, "score": hit.score});
+            if let Some(document) = &hit.document {
+                object["document"] = document_json(document);
+            }
+            if let Some(explanation) = &hit.explanation {
+                object["explanation"] = explanation.to_json();
+            }
+            object
+        })
+        .collect();
+    let timings: Vec<_> = response
+        .timings
+        .iter()
+        .map(|stage| json!({"stage": stage.name, "micros": stage.micros}))
+        .collect();
+    json!({"query": query, "pipeline": pipeline, "hits": hits, "timings": timings, "notes": response.notes})
+}
+
+/// Returns a document's fields as a JSON object.
+pub fn document_json(document: &Document) -> serde_json::Value {
+    let fields: Map<String, serde_json::Value> =
+        document.fields.iter().map(|(name, value)| (name.clone(), value_json(value))).collect();
+    serde_json::Value::Object(fields)
+}
+
+fn value_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Text(text) => json!(text),
+        Value::Integer(number) => json!(number),
+        Value::Float(number) => json!(number),
+        Value::Bool(flag) => json!(flag),
+        Value::List(items) => items.iter().map(value_json).collect(),
+    }
+}

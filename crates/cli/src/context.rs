@@ -1,0 +1,89 @@
+//! What the command takes from its environment: directories, threads, the terminal.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use ecphory::eval::Dataset;
+use ecphory::{Engine, EngineConfig, Progress, StoreConfig};
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::progress::Bars;
+
+/// The public hub of models.
+const HUB: &str = "https://huggingface.co";
+
+/// Everything a command needs besides its own arguments.
+pub struct Context {
+    /// Options of every command.
+    pub common: Common,
+    /// The engine, with its threads and models.
+    pub engine: Engine,
+    /// The directory for models and for collections made on the way.
+    pub cache: PathBuf,
+    /// The directories that hold data sets.
+    pub data: Vec<PathBuf>,
+    bars: Bars,
+}
+
+impl Context {
+    /// Reads ECPHORY_CACHE (default: `ecphory` in XDG_CACHE_HOME or ~/.cache), ECPHORY_DATA (directories
+    /// separated by colons), ECPHORY_HUB and ECPHORY_PYTHON.
+    pub fn new(common: &Common) -> anyhow::Result<Self> {
+        let cache = cache_directory()?;
+        let threads = match common.threads {
+            Some(threads) => usize::from(threads),
+            None => std::thread::available_parallelism()?.get(),
+        };
+        let models = StoreConfig {
+            cache: cache.clone(),
+            hub: env::var("ECPHORY_HUB").unwrap_or_else(|_| HUB.to_owned()),
+            python: env::var_os("ECPHORY_PYTHON").map_or_else(|| "python3".into(), PathBuf::from),
+            offline: common.offline,
+        };
+        let data = env::var_os("ECPHORY_DATA")
+            .map(|paths| env::split_paths(&paths).filter(|p| !p.as_os_str().is_empty()).collect())
+            .unwrap_or_default();
+        let engine = Engine::new(EngineConfig { threads, models })?;
+        let bars = Bars::new(common.quiet)?;
+        Ok(Self { common: common.clone(), engine, cache, data, bars })
+    }
+
+    /// Where progress goes.
+    pub fn progress(&self) -> &dyn Progress {
+        &self.bars
+    }
+
+    /// Says something to the user that is not the result.
+    pub fn notice(&self, text: &str) {
+        if !self.common.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Finds a data set by name in the data directories, or by its path.
+    pub fn dataset(&self, name: &str) -> anyhow::Result<Dataset> {
+        let path = Path::new(name);
+        if path.is_dir() && !self.data.iter().any(|directory| directory.join(name).is_dir()) {
+            return Ok(Dataset::open(path, None)?);
+        }
+        Ok(Dataset::find(name, &self.data)?)
+    }
+}
+
+/// Prints one JSON value to standard output.
+pub fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn cache_directory() -> anyhow::Result<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("ECPHORY_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|path| path.join("ecphory")))
+        .or_else(|| set("HOME").map(|path| path.join(".cache").join("ecphory")))
+        .ok_or_else(|| Failure::NoCache.into())
+}

@@ -1,0 +1,1 @@
+//! Checks the judged queries against the collection as it is on this machine.
