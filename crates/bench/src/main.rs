@@ -1,2 +1,45 @@
-//! placeholder
-fn main() {}
+//! Comparisons with peers: the same work, in the same minutes, on the same machine.
+//!
+//! A workload starts each side as a process of its own (so that peak memory is that side's alone), checks
+//! that the results are equal or says how far they differ, and lets the sides take turns, A B A B. Each
+//! comparison is printed as one JSON object a line; `cargo xtask bench` shows and records them.
+//!
+//! Not for tuning a function: that is what micro-benchmarks are for.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
+mod bm25;
+mod cache;
+mod compare;
+mod corpus;
+mod encode;
+mod process;
+mod side;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", about = "Compares with peers in the same run")]
+struct Args {
+    #[command(subcommand)]
+    workload: Workload,
+}
+
+#[derive(Subcommand)]
+enum Workload {
+    /// Lexical indexing and search of the paragraphs of the Linux documentation: tantivy, bm25s.
+    Bm25(bm25::Options),
+    /// Encoding with the same MiniLM weights: onnxruntime, sentence-transformers.
+    Encode(encode::Options),
+    /// One side of a comparison, spoken to over its standard input and output.
+    #[command(hide = true)]
+    Side(side::Options),
+}
+
+fn main() -> Result<()> {
+    match Args::parse().workload {
+        Workload::Bm25(options) => bm25::run(&options),
+        Workload::Encode(options) => encode::run(&options),
+        Workload::Side(options) => side::run(&options),
+    }
+}

@@ -63,7 +63,9 @@ pub fn kind(error: &anyhow::Error) -> ErrorKind {
             let known = cause.downcast_ref::<Failure>().map(Failure::kind);
             known
                 .or_else(|| cause.downcast_ref::<ecphory::Error>().map(ecphory::Error::kind))
-                .or_else(|| cause.downcast_ref::<ecphory::eval::Error>().map(ecphory::eval::Error::kind))
+                .or_else(|| {
+                    cause.downcast_ref::<ecphory::eval::Error>().map(ecphory::eval::Error::kind)
+                })
                 .or_else(|| cause.downcast_ref::<io::Error>().map(ErrorKind::of_io))
         })
         .unwrap_or(ErrorKind::Bug)

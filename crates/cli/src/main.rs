@@ -3,10 +3,7 @@
 //! `main` parses the arguments, builds a [`context::Context`] from them and the environment, hands both to
 //! one function of [`commands`], and turns an error into a message and the exit code of its kind.
 
-#![allow(
-    clippy::print_stderr,
-    reason = "errors and notices of the command go to standard error"
-)]
+#![allow(clippy::print_stderr, reason = "errors and notices of the command go to standard error")]
 
 mod args;
 mod commands;

@@ -41,7 +41,8 @@ impl fmt::Display for Table {
             for (column, cell) in row.iter().enumerate() {
                 let pad = " ".repeat(widths[column] - cell.chars().count());
                 let gap = if column == 0 { "" } else { "  " };
-                let (left, right) = if numeric[column] { (pad, String::new()) } else { (String::new(), pad) };
+                let (left, right) =
+                    if numeric[column] { (pad, String::new()) } else { (String::new(), pad) };
                 line.push_str(&format!("{gap}{left}{cell}{right}"));
             }
             writeln!(f, "{}", line.trim_end())?;

@@ -8,6 +8,7 @@ pub mod docset;
 pub mod document;
 pub mod error;
 pub mod ids;
+pub mod nearest;
 pub mod progress;
 pub mod storage;
 pub mod topk;

@@ -1,1 +1,74 @@
-//! placeholder
+//! Encode, store, recall: collections of documents, searched by pipelines.
+//!
+//! A [`Collection`] is a directory with documents and channels over them: `bm25` for words, `dense` for
+//! the vectors of an encoder. A [`Pipeline`] says how to get from a query to a ranking. An [`Engine`] owns
+//! the threads and the models.
+//!
+//! ```
+//! use ecphory::{ChannelRequest, Document, Engine, EngineConfig, SearchOptions, Silent, StoreConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let models = StoreConfig { cache: folder.path().join("cache"), hub: "https://huggingface.co".into(), python: "python3".into(), offline: true };
+//! let engine = Engine::new(EngineConfig { threads: 2, models })?;
+//! let channels: Vec<ChannelRequest> = vec!["bm25".parse()?];
+//! let collection = engine.create(folder.path().join("notes.ecp"), &channels)?;
+//! let documents = [
+//!     Document::new("1").with("title", "Radium").with("text", "The Curies discovered radium in 1898."),
+//!     Document::new("2").with("title", "Penicillin").with("text", "Fleming discovered penicillin in 1928."),
+//! ];
+//! collection.add(&documents, &Silent)?;
+//!
+//! let reader = collection.snapshot()?;
+//! let pipeline = reader.pipeline("bm25 % 10")?;
+//! let response = reader.search(&pipeline, "who discovered radium", &SearchOptions::default())?;
+//! assert_eq!(response.hits[0].id, "1");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A collection with a dense channel is made from `["bm25", "dense=minilm"]`; [`Collection::fill`] encodes
+//! its documents, and `reader.pipeline("hybrid")` fuses both. Libraries below: [`eval`] judges rankings,
+//! [`text`] turns text into terms and passages.
+//!
+//! This crate runs no server and prints nothing, reads no environment, and starts threads only when an
+//! [`Engine`] is made.
+
+mod channel;
+mod clock;
+mod collection;
+mod engine;
+mod error;
+mod explanation;
+mod fusion;
+pub mod pipeline;
+pub mod read;
+mod reader;
+mod search;
+
+pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
+pub use clock::{Clock, SystemClock};
+pub use collection::{Collection, Filled, SEGMENT_DOCUMENTS_MAX};
+pub use engine::{Engine, EngineConfig};
+pub use error::{Error, Result};
+pub use explanation::{Explanation, Fact};
+pub use fusion::{FusionMethod, fuse_runs};
+pub use pipeline::Pipeline;
+pub use reader::Reader;
+pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
+
+pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Value};
+pub use ecphory_eval as eval;
+pub use ecphory_index::{
+    Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage, DenseSettings, Filter,
+    Schema,
+};
+pub use ecphory_model as model;
+pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};
+pub use ecphory_text as text;
+
+/// The guide's chapters; their code is tested.
+pub mod guide {
+    #[doc = include_str!("../../../docs/guide/pipelines.md")]
+    pub mod pipelines {}
+}

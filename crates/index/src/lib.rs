@@ -1,1 +1,30 @@
-//! placeholder
+//! A collection on a [`Storage`](ecphory_core::storage::Storage): stored documents, BM25 and dense channels, filters, snapshots.
+//!
+//! Files are immutable and checksummed; a manifest, replaced by rename, says which of them make up the
+//! collection. One [`Writer`] stages and commits; any number of [`Snapshot`]s search, each of them over
+//! the documents of one moment. `docs/format.md` has the byte layout of every file.
+//!
+//! The crate never runs a neural network (vectors come in as arrays), never starts a thread (a pool is
+//! handed in), never reads the environment and never prints.
+
+mod collection;
+mod dump;
+mod error;
+pub mod filter;
+pub mod format;
+mod schema;
+mod search;
+mod segment;
+mod selection;
+mod snapshot;
+mod writer;
+
+pub use collection::Collection;
+pub use error::{Error, Result};
+pub use filter::Filter;
+pub use schema::{Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, Schema};
+pub use search::bm25::{Bm25, QueryTerm, TermScore};
+pub use search::dense::Dense;
+pub use selection::Selection;
+pub use snapshot::{ComponentSize, Coverage, Snapshot};
+pub use writer::{Gap, Rows, Writer};

@@ -24,7 +24,8 @@ pub fn encode(args: &Encode, context: &Context) -> anyhow::Result<()> {
     let write = |out: &mut dyn Write| -> anyhow::Result<()> {
         for batch in texts.chunks(BATCH) {
             let batch_texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
-            let vectors = context.engine.encode(&encoder, &batch_texts, role, context.progress())?;
+            let vectors =
+                context.engine.encode(&encoder, &batch_texts, role, context.progress())?;
             for ((id, _), vector) in batch.iter().zip(vectors.chunks(encoder.dimensions())) {
                 serde_json::to_writer(&mut *out, &json!({"_id": id, "vector": vector}))?;
                 writeln!(out)?;

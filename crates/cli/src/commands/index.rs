@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::Index;
 use crate::context::{Context, print_json};
-use crate::failure::{Failure, kind};
+use crate::failure::Failure;
 
 /// How many left-out lines are shown to people; JSON has all of them.
 const SKIPPED_SHOWN: usize = 10;
@@ -30,7 +30,13 @@ pub fn index(args: &Index, context: &Context) -> anyhow::Result<()> {
     };
     let lexical_seconds = start.elapsed().as_secs_f64();
     fill(&collection, path, context)?;
-    report(path, &collection, corpus.as_ref(), (lexical_seconds, start.elapsed().as_secs_f64()), context)
+    report(
+        path,
+        &collection,
+        corpus.as_ref(),
+        (lexical_seconds, start.elapsed().as_secs_f64()),
+        context,
+    )
 }
 
 /// Fills the dense channels; an interruption says how to go on.
@@ -41,7 +47,10 @@ pub fn fill(collection: &Collection, path: &Path, context: &Context) -> anyhow::
             let mut state = Vec::new();
             for channel in reader.dense_channels() {
                 let coverage = reader.coverage(&channel)?;
-                state.push(format!("`{channel}` holds {} of {} documents", coverage.covered, coverage.total));
+                state.push(format!(
+                    "`{channel}` holds {} of {} documents",
+                    coverage.covered, coverage.total
+                ));
             }
             Err(Failure::Interrupted(format!(
                 "{}; nothing is lost\nhint: `ecphory index {} --resume` goes on",
@@ -125,9 +134,4 @@ fn report(
         }
     }
     Ok(())
-}
-
-/// Whether an error says that the user stopped the work.
-pub fn is_interrupted(error: &anyhow::Error) -> bool {
-    kind(error) == ErrorKind::Interrupted
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ecphory::eval::{Averaging, Dataset, Qrels, Queries, evaluate};
+use ecphory::eval::{Dataset, Qrels, Queries, evaluate};
 use ecphory::read::{self, ReadOptions};
 use ecphory::{Collection, Document, ErrorKind, Reader, SearchOptions};
 use fs_err as fs;
@@ -75,7 +75,11 @@ pub fn quickstart(args: &Quickstart, context: &Context) -> anyhow::Result<()> {
     let filled = missing.total - missing.covered;
     let seconds = start.elapsed().as_secs_f64();
     let rate = filled as f64 / seconds.max(1e-9);
-    writeln!(out, "Encoded {filled} documents with {} in {seconds:.1} s ({rate:.0} a second).\n", args.model)?;
+    writeln!(
+        out,
+        "Encoded {filled} documents with {} in {seconds:.1} s ({rate:.0} a second).\n",
+        args.model
+    )?;
 
     let reader = collection.snapshot()?;
     writeln!(out, "The same queries with hybrid retrieval, {}:\n", reader.pipeline("hybrid")?)?;
@@ -88,7 +92,12 @@ pub fn quickstart(args: &Quickstart, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Opens the lasting collection if an earlier run made it of the same documents, else makes it.
-fn lasting(path: &Path, source: &Source, model: &str, context: &Context) -> anyhow::Result<Collection> {
+fn lasting(
+    path: &Path,
+    source: &Source,
+    model: &str,
+    context: &Context,
+) -> anyhow::Result<Collection> {
     if path.join("CURRENT").is_file() {
         let collection = context.engine.open(path)?;
         let reader = collection.snapshot()?;
@@ -96,7 +105,10 @@ fn lasting(path: &Path, source: &Source, model: &str, context: &Context) -> anyh
             && source.documents.iter().all(|document| {
                 reader.document(&document.id).is_ok_and(|stored| stored.as_ref() == Some(document))
             })
-            && reader.channels().iter().any(|channel| channel.to_string() == format!("dense={model}"));
+            && reader
+                .channels()
+                .iter()
+                .any(|channel| channel.to_string() == format!("dense={model}"));
         if same {
             return Ok(collection);
         }
@@ -106,7 +118,12 @@ fn lasting(path: &Path, source: &Source, model: &str, context: &Context) -> anyh
     make(path, source, &["bm25", &format!("dense={model}")], context)
 }
 
-fn make(path: &Path, source: &Source, channels: &[&str], context: &Context) -> anyhow::Result<Collection> {
+fn make(
+    path: &Path,
+    source: &Source,
+    channels: &[&str],
+    context: &Context,
+) -> anyhow::Result<Collection> {
     let collection = context.engine.create(path, &index::channels(&[], channels)?)?;
     collection.add(&source.documents, context.progress())?;
     Ok(collection)
@@ -118,8 +135,11 @@ fn source(args: &Quickstart, context: &Context) -> anyhow::Result<Source> {
         return from_path(path, context);
     }
     if let Ok(dataset) = Dataset::find("scifact", &context.data) {
-        let taken = format!("SciFact, claims to abstracts, in {} (from ECPHORY_DATA)", dataset.path().display());
-        return from_dataset("scifact", taken, &dataset, context);
+        let taken = format!(
+            "SciFact, claims to abstracts, in {} (from ECPHORY_DATA)",
+            dataset.corpus.display()
+        );
+        return from_dataset("scifact", taken, dataset, context);
     }
     let cargo = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo = cargo.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
@@ -144,10 +164,15 @@ fn source(args: &Quickstart, context: &Context) -> anyhow::Result<Source> {
 fn from_path(path: &Path, context: &Context) -> anyhow::Result<Source> {
     let beside = if path.is_dir() { Some(path) } else { path.parent() };
     if let Some(dataset) = beside.and_then(|directory| Dataset::open(directory, None).ok())
-        && (path.is_dir() || dataset.corpus() == path)
+        && (path.is_dir() || dataset.corpus == path)
     {
         let name = stem(beside.unwrap_or(path));
-        return from_dataset(&name, format!("the judged data set {}", path.display()), &dataset, context);
+        return from_dataset(
+            &name,
+            format!("the judged data set {}", path.display()),
+            dataset,
+            context,
+        );
     }
     let corpus = read::corpus(path, &ReadOptions { skip_bad: true }, context.progress())?;
     Ok(Source {
@@ -159,14 +184,20 @@ fn from_path(path: &Path, context: &Context) -> anyhow::Result<Source> {
     })
 }
 
-fn from_dataset(name: &str, taken: String, dataset: &Dataset, context: &Context) -> anyhow::Result<Source> {
-    let corpus = read::corpus(dataset.corpus(), &ReadOptions { skip_bad: true }, context.progress())?;
+fn from_dataset(
+    name: &str,
+    taken: String,
+    dataset: Dataset,
+    context: &Context,
+) -> anyhow::Result<Source> {
+    let corpus =
+        read::corpus(&dataset.corpus, &ReadOptions { skip_bad: true }, context.progress())?;
     Ok(Source {
         name: name.to_owned(),
         taken,
         documents: corpus.documents,
         skipped: corpus.skipped.len(),
-        judged: Some((dataset.queries()?, dataset.qrels()?)),
+        judged: Some((dataset.queries, dataset.qrels)),
     })
 }
 
@@ -180,7 +211,12 @@ fn stem(path: &Path) -> String {
 fn examples(source: &Source) -> Vec<String> {
     if let Some((queries, _)) = &source.judged {
         let step = (queries.len() / EXAMPLES).max(1);
-        return queries.iter().step_by(step).take(EXAMPLES).map(|(_, text)| text.to_owned()).collect();
+        return queries
+            .iter()
+            .step_by(step)
+            .take(EXAMPLES)
+            .map(|query| query.text.clone())
+            .collect();
     }
     let step = (source.documents.len() / EXAMPLES).max(1);
     source
@@ -196,7 +232,12 @@ fn examples(source: &Source) -> Vec<String> {
         .collect()
 }
 
-fn answer(out: &mut dyn Write, reader: &Reader, pipeline: &str, queries: &[String]) -> anyhow::Result<()> {
+fn answer(
+    out: &mut dyn Write,
+    reader: &Reader,
+    pipeline: &str,
+    queries: &[String],
+) -> anyhow::Result<()> {
     let pipeline = reader.pipeline(pipeline)?;
     let options = SearchOptions { k: SHOWN, explain: false, documents: true };
     for query in queries {
@@ -226,13 +267,17 @@ fn quality(
         let answered = run::answer(reader, &pipeline, queries, 100, context.progress())?;
         let mut cells = vec![name.to_owned()];
         for metric in metrics {
-            let values = evaluate(&metric.parse()?, qrels, &answered.run, Averaging::AllJudged);
+            let values = evaluate(&metric.parse()?, qrels, &answered.run);
             cells.push(format!("{:.4}", values.mean()));
         }
         cells.push(format!("{:.2}", answered.seconds * 1000.0 / queries.len().max(1) as f64));
         table.row(cells);
     }
-    writeln!(out, "Quality over {} judged queries (all cores, encoding of the query included):\n\n{table}", queries.len())?;
+    writeln!(
+        out,
+        "Quality over {} judged queries (all cores, encoding of the query included):\n\n{table}",
+        queries.len()
+    )?;
     Ok(())
 }
 
@@ -242,7 +287,10 @@ fn next_steps(out: &mut dyn Write, path: &Path, judged: bool) -> io::Result<()> 
     writeln!(out, "  ecphory search {path} \"your question\" --pipeline hybrid --explain")?;
     writeln!(out, "  ecphory inspect {path}")?;
     if judged {
-        writeln!(out, "  ecphory compare --data scifact --pipeline bm25 --pipeline dense --pipeline hybrid --html report.html")?;
+        writeln!(
+            out,
+            "  ecphory compare --data scifact --pipeline bm25 --pipeline dense --pipeline hybrid --html report.html"
+        )?;
     }
     writeln!(out, "  ecphory index mine.ecp FOLDER --channel bm25 --channel dense=minilm")
 }

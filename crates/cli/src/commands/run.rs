@@ -18,7 +18,8 @@ pub fn run(args: &Run, context: &Context) -> anyhow::Result<()> {
     let collection = context.engine.open(&args.collection)?;
     let reader = collection.snapshot()?;
     let pipeline = reader.pipeline(&args.pipeline)?;
-    let tag = args.tag.clone().unwrap_or_else(|| pipeline.to_string().replace(char::is_whitespace, ""));
+    let tag =
+        args.tag.clone().unwrap_or_else(|| pipeline.to_string().replace(char::is_whitespace, ""));
     let answered = answer(&reader, &pipeline, &queries, args.k, context.progress())?;
     for note in &answered.notes {
         context.notice(&format!("note: {note}"));
@@ -36,7 +37,10 @@ pub fn run(args: &Run, context: &Context) -> anyhow::Result<()> {
             "queries_per_second": rate, "pipeline": pipeline.to_string(), "notes": answered.notes,
         })),
         _ => {
-            context.notice(&format!("{count} queries in {:.2} s ({rate:.1} a second)", answered.seconds));
+            context.notice(&format!(
+                "{count} queries in {:.2} s ({rate:.1} a second)",
+                answered.seconds
+            ));
             Ok(())
         }
     }
@@ -60,16 +64,16 @@ pub fn answer(
     k: usize,
     progress: &dyn Progress,
 ) -> anyhow::Result<Answered> {
-    let texts: Vec<&str> = queries.iter().map(|(_, text)| text).collect();
+    let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
     let options = SearchOptions { k, explain: false, documents: false };
     let start = Instant::now();
     let responses = reader.search_batch(pipeline, &texts, &options, progress)?;
     let seconds = start.elapsed().as_secs_f64();
     let mut run = TrecRun::new(pipeline.to_string());
     let mut notes = Vec::new();
-    for ((id, _), response) in queries.iter().zip(responses) {
+    for (query, response) in queries.iter().zip(responses) {
         let hits = response.hits.into_iter().map(|hit| (hit.id, f64::from(hit.score)));
-        run.insert(id, hits.collect());
+        run.insert(&query.id, hits.collect())?;
         for note in response.notes {
             if !notes.contains(&note) {
                 notes.push(note);

@@ -1,25 +1,33 @@
 //! Reads names and versions out of a `Cargo.lock`.
 //!
-//! Cargo writes the file itself, one `key = "value"` a line, so lines are enough. Not for lock
-//! files that people have edited into other TOML.
+//! Cargo writes the file itself, one `key = "value"` or one dependency a line, so lines are enough.
+//! Not for lock files that people have edited into other TOML.
+
+use std::collections::BTreeSet;
 
 /// Where a package of crates.io comes from, whatever mirror serves it.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// A crate of crates.io and the versions of it that the lock file names, newest first.
+/// A crate of crates.io and the versions of it that are in use, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Locked {
     pub name: String,
     pub versions: Vec<String>,
 }
 
-/// Returns the crates that `names` (one a line) and `lock` both name, in the order of `names`.
-pub(super) fn selected(lock: &str, names: &str) -> Vec<Locked> {
+/// Returns the crates named in `names` (one a line), in that order, with those versions in `lock`
+/// that `root` depends on through any number of steps. Other members of a workspace may lock other
+/// versions, but a machine that builds only `root` has not unpacked those.
+pub(super) fn selected(lock: &str, root: &str, names: &str) -> Vec<Locked> {
     let packages = packages(lock);
+    let in_use = reachable(&packages, root);
     let mut selected = Vec::new();
     for name in names.lines().map(str::trim).filter(|name| !name.is_empty()) {
-        let mut versions: Vec<&str> =
-            packages.iter().filter(|package| package.0 == name).map(|package| package.1).collect();
+        let of_name = in_use.iter().map(|&at| &packages[at]);
+        let mut versions: Vec<&str> = of_name
+            .filter(|package| package.is_registry && package.name == name)
+            .map(|package| package.version)
+            .collect();
         versions.sort_by_key(|version| std::cmp::Reverse(version_key(version)));
         if !versions.is_empty() {
             let versions = versions.into_iter().map(str::to_owned).collect();
@@ -29,21 +37,54 @@ pub(super) fn selected(lock: &str, names: &str) -> Vec<Locked> {
     selected
 }
 
-/// Returns name and version of each package of crates.io.
-fn packages(lock: &str) -> Vec<(&str, &str)> {
-    let (mut name, mut version) = ("", "");
-    let mut packages = Vec::new();
+/// A package as the lock file describes it.
+#[derive(Default)]
+struct Package<'a> {
+    name: &'a str,
+    version: &'a str,
+    is_registry: bool,
+    /// `name`, or `name version` where the lock file has several.
+    dependencies: Vec<&'a str>,
+}
+
+fn packages(lock: &str) -> Vec<Package<'_>> {
+    let mut packages: Vec<Package<'_>> = Vec::new();
     for line in lock.lines() {
-        let Some((key, value)) = line.split_once(" = ") else { continue };
-        let value = value.trim_matches('"');
-        match key {
-            "name" => name = value,
-            "version" => version = value,
-            "source" if value == CRATES_IO => packages.push((name, version)),
-            _ => {}
+        if line == "[[package]]" {
+            packages.push(Package::default());
+        }
+        let Some(package) = packages.last_mut() else { continue };
+        if let Some(dependency) = line.strip_prefix(" \"").and_then(|line| line.strip_suffix("\","))
+        {
+            package.dependencies.push(dependency);
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            let value = value.trim_matches('"');
+            match key {
+                "name" => package.name = value,
+                "version" => package.version = value,
+                "source" => package.is_registry = value == CRATES_IO,
+                _ => {}
+            }
         }
     }
     packages
+}
+
+/// Returns the positions of the packages that `root` needs.
+fn reachable(packages: &[Package<'_>], root: &str) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(wanted) = open.pop() {
+        let mut words = wanted.split(' ');
+        let (name, version) = (words.next().unwrap_or(wanted), words.next());
+        for (at, package) in packages.iter().enumerate() {
+            let is_wanted = package.name == name && version.is_none_or(|v| v == package.version);
+            if is_wanted && reached.insert(at) {
+                open.extend(&package.dependencies);
+            }
+        }
+    }
+    reached
 }
 
 /// Orders releases by their numbers and a release after its pre-releases.
@@ -58,36 +99,32 @@ fn version_key(version: &str) -> (Vec<u64>, bool, &str) {
 mod tests {
     use super::*;
 
-    const LOCK: &str = r#"
-version = 4
-
-[[package]]
-name = "ours"
-version = "0.1.0"
-
-[[package]]
-name = "rand"
-version = "0.9.5"
-source = "registry+https://github.com/rust-lang/crates.io-index"
-checksum = "00"
-
-[[package]]
-name = "rand"
-version = "0.10.4"
-source = "registry+https://github.com/rust-lang/crates.io-index"
-dependencies = [
- "ours",
-]
-
-[[package]]
-name = "fork"
-version = "1.0.0"
-source = "git+https://example.org/fork"
-"#;
+    /// Writes the entry of a package; those of crates.io have a source, ours have none.
+    fn package(name: &str, version: &str, source: &str, dependencies: &[&str]) -> String {
+        let source =
+            if source.is_empty() { String::new() } else { format!("source = \"{source}\"\n") };
+        let dependencies: Vec<_> = dependencies.iter().map(|d| format!(" \"{d}\",\n")).collect();
+        let dependencies = dependencies.concat();
+        format!(
+            "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n{source}\
+             dependencies = [\n{dependencies}]\n\n"
+        )
+    }
 
     #[test]
-    fn takes_registry_packages_that_are_named_newest_version_first() {
-        let selected = selected(LOCK, "fork\nours\nrand\nmissing\n");
+    fn takes_the_versions_that_the_root_needs_newest_first() {
+        let lock = [
+            "version = 4\n\n".to_owned(),
+            package("ours", "0.1.0", "", &["fork", "library", "rand 0.9.5"]),
+            package("library", "0.1.0", "", &["rand 0.10.4", "library"]),
+            package("bench", "0.1.0", "", &["rand 0.11.0", "peer"]),
+            package("fork", "1.0.0", "git+https://example.org/fork", &[]),
+            package("peer", "1.0.0", CRATES_IO, &[]),
+            package("rand", "0.9.5", CRATES_IO, &[]),
+            package("rand", "0.10.4", CRATES_IO, &[]),
+            package("rand", "0.11.0", CRATES_IO, &[]),
+        ];
+        let selected = selected(&lock.concat(), "ours", "fork\nlibrary\npeer\nrand\nmissing\n");
         let rand = Locked { name: "rand".into(), versions: vec!["0.10.4".into(), "0.9.5".into()] };
         assert_eq!(selected, [rand]);
     }

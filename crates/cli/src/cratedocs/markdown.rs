@@ -3,8 +3,28 @@
 //! One pass over the lines for blocks and one over the characters of each paragraph. Not for
 //! rendering: where Markdown is ambiguous, the words stay and the marks may stay with them.
 
+use std::ops::Range;
+
 /// Longer code blocks are dropped; short ones often show the call that the text speaks about.
 const CODE_LINES_MAX: usize = 5;
+
+/// Longer tags, labels and targets are taken as text.
+const CONSTRUCT_CHARS_MAX: usize = 2000;
+
+/// Headings below this level split no text.
+const LEVEL_MAX: usize = 3;
+
+/// The character references that READMEs use.
+const ENTITIES: [(&str, &str); 8] = [
+    ("&amp;", "&"),
+    ("&emsp;", " "),
+    ("&ensp;", " "),
+    ("&gt;", ">"),
+    ("&lt;", "<"),
+    ("&mdash;", "—"),
+    ("&nbsp;", " "),
+    ("&quot;", "\""),
+];
 
 /// The words of a text without its marks.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,25 +42,23 @@ pub(super) struct Section<'a> {
     pub body: &'a str,
 }
 
-/// Splits a text at its headings of the first and second level. The heading is not in the body, and
-/// a first-level heading that opens the text (the name of the crate) starts no section.
+/// Splits a text at its headings of the highest level that has two of them (counting those above
+/// it), down to the third. The heading is not in the body, and a first-level heading that opens the
+/// text (the name of the crate) starts no section.
 pub(super) fn sections(markdown: &str) -> Vec<Section<'_>> {
+    let headings = headings(markdown);
+    let level = (1..=LEVEL_MAX)
+        .find(|&level| headings.iter().filter(|heading| heading.level <= level).count() >= 2)
+        .unwrap_or(LEVEL_MAX);
     let mut sections = vec![Section { heading: String::new(), body: "" }];
-    let (mut start, mut at, mut fence) = (0, 0, Fence::default());
-    for line in markdown.split_inclusive('\n') {
-        let next = at + line.len();
-        if !fence.contains(line)
-            && let Some(heading) = line.strip_prefix("# ").or(line.strip_prefix("## "))
-            && !(line.starts_with("# ") && is_blank(&markdown[..at]))
-        {
-            if let Some(open) = sections.last_mut() {
-                open.body = &markdown[start..at];
-            }
-            let heading = inline(heading.trim().trim_end_matches('#').trim_end());
-            sections.push(Section { heading, body: "" });
-            start = next;
+    let mut start = 0;
+    for Heading { line, .. } in headings.iter().filter(|heading| heading.level <= level) {
+        if let Some(open) = sections.last_mut() {
+            open.body = &markdown[start..line.start];
         }
-        at = next;
+        let heading = inline(markdown[line.clone()].trim().trim_matches('#').trim());
+        sections.push(Section { heading, body: "" });
+        start = line.end;
     }
     if let Some(open) = sections.last_mut() {
         open.body = &markdown[start..];
@@ -48,13 +66,57 @@ pub(super) fn sections(markdown: &str) -> Vec<Section<'_>> {
     sections
 }
 
+/// The line of a heading.
+struct Heading {
+    level: usize,
+    line: Range<usize>,
+}
+
+/// Finds the headings outside code.
+fn headings(markdown: &str) -> Vec<Heading> {
+    let (mut start, mut fence) = (0, Fence::default());
+    let mut headings: Vec<Heading> = Vec::new();
+    for text in markdown.split_inclusive('\n') {
+        let line = start..start + text.len();
+        start = line.end;
+        if fence.contains(text) {
+            continue;
+        }
+        let level = text.len() - text.trim_start_matches('#').len();
+        let is_heading = (1..=LEVEL_MAX).contains(&level)
+            && text[level..].starts_with(' ')
+            && text.contains(char::is_alphanumeric);
+        let is_title = level == 1 && headings.is_empty() && is_blank(&markdown[..line.start]);
+        if is_heading && !is_title {
+            headings.push(Heading { level, line });
+        }
+    }
+    headings
+}
+
 /// Whether a text has no words outside of link definitions, images and HTML.
 fn is_blank(markdown: &str) -> bool {
     plain(markdown).words == 0
 }
 
-/// Whether a heading opens a section that says the same in every crate.
-pub(super) fn is_boilerplate(heading: &str) -> bool {
+/// Removes the sections that say the same in every crate.
+pub(super) fn without_boilerplate(markdown: &str) -> String {
+    let mut kept = String::with_capacity(markdown.len());
+    for Section { heading, body } in sections(markdown) {
+        if !is_boilerplate(&heading) {
+            if !heading.is_empty() {
+                kept.push_str("\n## ");
+                kept.push_str(&heading);
+                kept.push('\n');
+            }
+            kept.push_str(body);
+        }
+    }
+    kept
+}
+
+/// Whether a heading opens a section about the licence or on how to contribute.
+fn is_boilerplate(heading: &str) -> bool {
     let heading = heading.to_lowercase();
     ["licen", "contribut", "copyright"].iter().any(|start| heading.starts_with(start))
 }
@@ -190,7 +252,9 @@ impl Writer {
 
 /// Whether a line defines the target of a link: `[name]: https://...`.
 fn is_definition(line: &str) -> bool {
-    line.starts_with('[') && line.contains("]: ") && !line[..line.find("]: ").unwrap_or(0)].contains("](")
+    line.starts_with('[')
+        && line.contains("]: ")
+        && !line[..line.find("]: ").unwrap_or(0)].contains("](")
 }
 
 fn is_list_item(line: &str) -> bool {
@@ -225,6 +289,9 @@ fn inline(text: &str) -> String {
 /// Recognises what starts at `rest`; returns the text that stays and what follows.
 fn construct(first: char, rest: &str) -> Option<(String, &str)> {
     match first {
+        '&' => ENTITIES.iter().find_map(|&(entity, character)| {
+            rest.strip_prefix(entity).map(|after| (character.to_owned(), after))
+        }),
         '`' => {
             let ticks = rest.len() - rest.trim_start_matches('`').len();
             let (code, after) = rest[ticks..].split_once(&rest[..ticks])?;
@@ -239,17 +306,20 @@ fn construct(first: char, rest: &str) -> Option<(String, &str)> {
             Some((inline_label(label), link_target(after)))
         }
         '<' if rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') => {
-            let (tag, after) = rest[1..].split_once('>')?;
-            Some((if tag.contains("://") { tag.to_owned() } else { " ".to_owned() }, after))
+            let (tag, _) = window(&rest[1..]).split_once('>')?;
+            let after = &rest[tag.len() + 2..];
+            let is_link = tag.starts_with("http") && !tag.contains(' ');
+            Some((if is_link { tag.to_owned() } else { " ".to_owned() }, after))
         }
         _ => None,
     }
 }
 
-/// Removes backticks and an image inside a label. Deeper nesting keeps its marks: a label is not
-/// parsed again, so that hostile input costs no stack.
+/// Removes backticks inside a label, and the label where it is an image. Deeper nesting keeps its
+/// marks: a label is not parsed again, so that hostile input costs no stack.
 fn inline_label(label: &str) -> String {
-    if label.trim_start().starts_with("![") { String::new() } else { label.replace(['`', '*'], "") }
+    let is_image = ["![", "<img"].iter().any(|start| label.trim_start().starts_with(start));
+    if is_image { String::new() } else { label.replace(['`', '*'], "") }
 }
 
 /// Skips `(url)` or `[reference]` behind a label.
@@ -262,10 +332,17 @@ fn link_target(after: &str) -> &str {
     target.map_or(after, |(_, rest)| rest)
 }
 
+/// Returns the start of a text: how far the end of a tag or label is looked for, so that a page of
+/// opening brackets does not cost the square of its length.
+fn window(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, _)| at).nth(CONSTRUCT_CHARS_MAX);
+    &text[..end.unwrap_or(text.len())]
+}
+
 /// Splits `(inner) rest` at the bracket that closes the first one.
 fn bracketed(text: &str, open: char, close: char) -> Option<(&str, &str)> {
     let mut depth = 0usize;
-    for (at, c) in text.char_indices() {
+    for (at, c) in window(text).char_indices() {
         if c == open {
             depth += 1;
         } else if c == close {
@@ -289,12 +366,16 @@ mod tests {
 
     #[test]
     fn keeps_words_and_identifiers() {
-        check("# Head #\n\nSee [`Vec<T>`][vec] and [the *book*](http://a/(b)).", "Head\nSee Vec<T> and the book.");
+        check(
+            "# Head #\n\nSee [`Vec<T>`][vec] and [the *book*](http://a/(b)).",
+            "Head\nSee Vec<T> and the book.",
+        );
         check("[![badge](http://b)](http://c)\nText **bold** a * b.", "Text bold a * b.");
         check("- one\n  more\n- two\n1. three", "- one more\n- two\n1. three");
         check("[vec]: https://x\n<!-- a\nb -->\n<p align=\"x\">in</p>", "in");
         check("uses `a * b` and <https://x.y>", "uses a * b and https://x.y");
-        check("a [`lone] bracket` here", "a lone] bracket here");
+        check("<a href=\"https://x\"><img src=\"https://y\"></a>A&nbsp;&lt;B", "A <B");
+        check("a [lone bracket and `code`", "a lone bracket and code");
     }
 
     #[test]
@@ -312,6 +393,7 @@ mod tests {
         let heading = |i: usize| found[i].0.as_str();
         assert_eq!(found.len(), 3);
         assert_eq!((heading(0), heading(1), heading(2)), ("", "How it works!", "Last"));
+        assert_eq!(sections("a\n### B\nb\n### C\nc\n#### D").len(), 3);
         assert_eq!(slug(heading(1)), "how-it-works");
         assert_eq!(found[2].1, "C");
         assert!(found[0].1.ends_with("Intro."));

@@ -12,6 +12,8 @@
 //! Not for documentation as rustdoc sees it: items written by macros, re-exports and `doc`
 //! attributes are left out, since the sources are scanned line by line and not parsed.
 
+mod item;
+mod judged;
 mod lockfile;
 mod markdown;
 mod registry;
@@ -24,13 +26,8 @@ use std::path::Path;
 
 use ecphory::{Document, Progress};
 
+pub use judged::{qrels, queries};
 use registry::{Crate, SourceFile};
-
-/// The judged queries, in BEIR's JSONL layout.
-pub const QUERIES: &str = include_str!("../../data/cratedocs-queries.jsonl");
-
-/// The judgments, in BEIR's TSV layout: 0 not relevant, 1 somewhat, 2 relevant, 3 the answer.
-pub const QRELS: &str = include_str!("../../data/cratedocs-qrels.tsv");
 
 /// The names of the crates that take part, one a line.
 const CRATES: &str = include_str!("../../data/cratedocs-crates.txt");
@@ -38,8 +35,11 @@ const CRATES: &str = include_str!("../../data/cratedocs-crates.txt");
 /// The versions they have.
 const LOCK: &str = include_str!("../../../../Cargo.lock");
 
+/// The package whose dependencies are meant.
+const ROOT: &str = env!("CARGO_PKG_NAME");
+
 /// Shorter texts say hardly more than the name of the item.
-const WORDS_MIN: usize = 12;
+const WORDS_MIN: usize = 16;
 
 /// Longer READMEs and module texts are split at their headings.
 const WORDS_UNSPLIT_MAX: usize = 250;
@@ -48,11 +48,9 @@ const WORDS_UNSPLIT_MAX: usize = 250;
 /// but the sources; `None` where no registry is there or it holds none of the crates.
 ///
 /// Crates, files and lines that cannot be read are left out. The work is too short to be cancelled.
-pub fn corpus(
-    cargo_home: &Path,
-    progress: &dyn Progress,
-) -> anyhow::Result<Option<Vec<Document>>> {
-    let Some(crates) = registry::locate(cargo_home, &lockfile::selected(LOCK, CRATES))? else {
+pub fn corpus(cargo_home: &Path, progress: &dyn Progress) -> anyhow::Result<Option<Vec<Document>>> {
+    let Some(crates) = registry::locate(cargo_home, &lockfile::selected(LOCK, ROOT, CRATES))?
+    else {
         return Ok(None);
     };
     let mut documents = Vec::new();
@@ -116,17 +114,18 @@ impl CrateDocuments {
 
     /// Adds a README or module text, in sections where it is long.
     fn add_text(&mut self, id: &str, title: &str, text: &str) {
-        let whole = markdown::plain(text);
+        let text = markdown::without_boilerplate(text);
+        let whole = markdown::plain(&text);
         if whole.words <= WORDS_UNSPLIT_MAX {
             self.add(id, title, &whole);
             return;
         }
         let separator = if id.contains('#') { '/' } else { '#' };
-        for section in markdown::sections(text) {
+        for section in markdown::sections(&text) {
             let plain = markdown::plain(section.body);
             if section.heading.is_empty() {
                 self.add(id, title, &plain);
-            } else if !markdown::is_boilerplate(&section.heading) {
+            } else {
                 let slug = markdown::slug(&section.heading);
                 let title = format!("{title}: {}", section.heading);
                 self.add(&format!("{id}{separator}{slug}"), &title, &plain);

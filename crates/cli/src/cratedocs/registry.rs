@@ -58,10 +58,10 @@ impl Crate {
         let readme = entries.into_iter().find(|path| {
             path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("readme.md"))
         })?;
-        fs_err::read_to_string(readme).ok()
+        read(&readme)
     }
 
-    /// Returns the Rust files under `src`, ordered by path.
+    /// Returns the Rust files under `src` except its tests, ordered by path.
     pub fn files(&self) -> Vec<SourceFile> {
         let mut files = Vec::new();
         let mut folders = vec![(self.root.join("src"), "src".to_owned(), 0)];
@@ -73,9 +73,13 @@ impl Crate {
                     continue;
                 };
                 let path = format!("{path}/{name}");
+                if ["test", "tests", "tests.rs"].contains(&name.as_str()) {
+                    continue;
+                }
                 if kind.is_dir() && depth < DEPTH_MAX {
                     folders.push((entry.path(), path, depth + 1));
-                } else if kind.is_file() && name.ends_with(".rs") {
+                } else if kind.is_file() && Path::new(&name).extension().is_some_and(|e| e == "rs")
+                {
                     files.push(SourceFile { path, full: entry.path() });
                 }
             }
@@ -88,8 +92,7 @@ impl Crate {
 impl SourceFile {
     /// Returns the text; `None` where the file is huge, not UTF-8 or unreadable.
     pub fn read(&self) -> Option<String> {
-        let size = fs_err::metadata(&self.full).ok()?.len();
-        if size > FILE_BYTES_MAX { None } else { fs_err::read_to_string(&self.full).ok() }
+        read(&self.full)
     }
 
     /// Returns the parts of the module path that the file's place gives it.
@@ -101,4 +104,9 @@ impl SourceFile {
         }
         parts
     }
+}
+
+fn read(path: &Path) -> Option<String> {
+    let size = fs_err::metadata(path).ok()?.len();
+    if size > FILE_BYTES_MAX { None } else { fs_err::read_to_string(path).ok() }
 }

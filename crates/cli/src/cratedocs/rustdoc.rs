@@ -4,6 +4,8 @@
 //! enclosing modules, types and impls are a stack ordered by indentation. Not for sources in other
 //! layouts, where a name may lack its type, and not for documentation that macros write.
 
+use super::item::Item;
+
 /// A documentation comment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
@@ -31,7 +33,8 @@ struct Scanner {
     items: Vec<Block>,
     scopes: Vec<Scope>,
     pending: String,
-    attribute: String,
+    attribute: Attribute,
+    in_block: bool,
     is_hidden: bool,
     is_exported: bool,
 }
@@ -48,20 +51,38 @@ struct Scope {
 
 impl Scanner {
     fn line(&mut self, line: &str) {
-        let code = line.trim_start();
-        if !self.attribute.is_empty() {
-            self.attribute(code);
+        let mut code = line.trim_start();
+        let indent = line.len() - code.len();
+        if self.in_block {
+            self.block_text(line);
+            return;
+        }
+        while self.attribute.depth > 0 || code.starts_with("#[") || code.starts_with("#![") {
+            let Some(rest) = self.attribute.take(code) else { return };
+            self.end_attribute();
+            code = rest.trim_start();
+        }
+        if let Some(text) = code.strip_prefix("/*!") {
+            self.block_text(text);
         } else if let Some(text) = code.strip_prefix("//!") {
-            self.close_scopes(line.len() - code.len(), code);
-            self.module_text(text);
+            self.close_scopes(indent, code);
+            self.module_text(text.strip_prefix(' ').unwrap_or(text));
         } else if let Some(text) = doc_text(code) {
             self.pending.push_str(text);
             self.pending.push('\n');
-        } else if code.starts_with("#[") || code.starts_with("#![") {
-            self.attribute(code);
         } else if !code.is_empty() && !code.starts_with("//") {
-            self.code(line.len() - code.len(), code);
+            self.code(indent, code);
         }
+    }
+
+    /// Takes a line of a block comment.
+    fn block_text(&mut self, line: &str) {
+        let (text, is_last) = match line.split_once("*/") {
+            Some((text, _)) => (text, true),
+            None => (line, false),
+        };
+        self.in_block = !is_last;
+        self.module_text(text);
     }
 
     fn module_text(&mut self, text: &str) {
@@ -69,23 +90,28 @@ impl Scanner {
             return;
         }
         let path = self.path("");
-        let text = text.strip_prefix(' ').unwrap_or(text);
         match self.modules.last_mut().filter(|block| block.path == path) {
-            Some(block) => block.markdown = format!("{}\n{text}", block.markdown),
+            Some(block) => {
+                block.markdown.push('\n');
+                block.markdown.push_str(text);
+            }
             None => self.modules.push(Block { path, is_module: true, markdown: text.to_owned() }),
         }
     }
 
-    /// Takes a line of an attribute, which ends where its brackets balance.
-    fn attribute(&mut self, code: &str) {
-        self.attribute.push_str(code);
-        let count = |bracket: char| self.attribute.matches(bracket).count();
-        if count('[') > count(']') {
-            return;
+    /// Notes what the attribute that just ended says.
+    fn end_attribute(&mut self) {
+        let text = std::mem::take(&mut self.attribute.text);
+        // Crates open a code block by an attribute where only some features can compile it.
+        if text.contains("doc = \"```\"") {
+            if text.starts_with("#!") {
+                self.module_text("```");
+            } else {
+                self.pending.push_str("```\n");
+            }
         }
-        self.is_hidden |= self.attribute.contains("doc(hidden)") || self.attribute == "#[cfg(test)]";
-        self.is_exported |= self.attribute.contains("macro_export");
-        self.attribute.clear();
+        self.is_hidden |= text.contains("doc(hidden)") || text == "#[cfg(test)]";
+        self.is_exported |= text.contains("macro_export");
     }
 
     /// Takes a line of code: documents its item and enters the scope it opens.
@@ -139,162 +165,37 @@ fn doc_text(code: &str) -> Option<&str> {
     Some(text.strip_prefix(' ').unwrap_or(text))
 }
 
-/// The head of an item.
-struct Item {
-    kind: &'static str,
-    name: String,
-    is_public: bool,
+/// An attribute that is being read; it ends where its brackets balance.
+#[derive(Default)]
+struct Attribute {
+    text: String,
+    depth: usize,
+    in_string: bool,
 }
 
-impl Item {
-    /// Reads the head of an item from the line on which it starts; in an enum, of a variant.
-    fn parse(code: &str, in_enum: bool) -> Option<Self> {
-        let (is_public, rest) = match code.strip_prefix("pub ") {
-            Some(rest) => (true, rest.trim_start()),
-            None => (false, after_restricted_pub(code)),
-        };
-        let mut words = rest.split_whitespace();
-        let mut rest = rest;
-        while let Some(word) = words.next() {
-            let after = rest[word.len()..].trim_start();
-            let is_qualifier = ["unsafe", "async", "default", "extern", "safe", "auto"].contains(&word)
-                || (word.starts_with('"') && word.ends_with('"'))
-                || (word == "const" && CALLABLE.iter().any(|next| after.starts_with(next)));
-            if !is_qualifier {
-                break;
+impl Attribute {
+    /// Takes a line; returns what follows the attribute where it ends in this line.
+    fn take<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let mut is_escaped = false;
+        for (at, c) in line.char_indices() {
+            match c {
+                '"' if !is_escaped => self.in_string = !self.in_string,
+                '[' if !self.in_string => self.depth += 1,
+                ']' if !self.in_string => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        self.text.push_str(&line[..=at]);
+                        return Some(&line[at + 1..]);
+                    }
+                }
+                _ => {}
             }
-            rest = after;
+            is_escaped = c == '\\' && !is_escaped;
         }
-        let word = ident(rest);
-        if word == "impl" {
-            return Some(Self { kind: "impl", name: implemented(rest), is_public });
-        }
-        if let Some(kind) = KINDS.iter().find(|kind| **kind == word) {
-            let name = rest[word.len()..].trim_start_matches(['!', ' ']);
-            let name = name.strip_prefix("mut ").unwrap_or(name);
-            return Some(Self { kind, name: ident(name).to_owned(), is_public });
-        }
-        let after = rest[word.len()..].trim_start();
-        let is_field = is_public && after.starts_with(':') && !after.starts_with("::");
-        let is_variant = in_enum
-            && word.starts_with(|c: char| c.is_ascii_uppercase())
-            && (after.is_empty() || after.starts_with([',', '(', '{', '=']));
-        (is_field || is_variant).then(|| Self { kind: "member", name: word.to_owned(), is_public })
+        self.text.push_str(line);
+        None
     }
-}
-
-const KINDS: [&str; 10] =
-    ["fn", "struct", "enum", "trait", "union", "type", "const", "static", "mod", "macro_rules"];
-
-/// What may follow `const` where it qualifies a function.
-const CALLABLE: [&str; 4] = ["fn ", "unsafe ", "async ", "extern "];
-
-/// Skips `pub(crate)` and its like, which make nothing public.
-fn after_restricted_pub(code: &str) -> &str {
-    match code.strip_prefix("pub(").and_then(|rest| rest.split_once(')')) {
-        Some((_, rest)) => rest.trim_start(),
-        None => code,
-    }
-}
-
-/// Returns the identifier at the start of `text`.
-fn ident(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    &text[..end]
-}
-
-/// Returns the name of the type that an `impl` line is for.
-fn implemented(head: &str) -> String {
-    let head = head.strip_prefix("impl").unwrap_or(head);
-    let head = head.split(" where").next().unwrap_or(head);
-    let flat = without_generics(head);
-    let target = flat.rsplit(" for ").next().unwrap_or(&flat);
-    let target = target.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
-    let target = target.strip_prefix("mut ").or(target.strip_prefix("dyn ")).unwrap_or(target);
-    let path = target.split([' ', '{', '+']).next().unwrap_or(target);
-    ident(path.rsplit("::").next().unwrap_or(path)).to_owned()
-}
-
-/// Removes everything between angle brackets.
-fn without_generics(head: &str) -> String {
-    let (mut flat, mut depth, mut last) = (String::new(), 0usize, ' ');
-    for c in head.chars() {
-        match c {
-            '<' => depth += 1,
-            '>' if last != '-' && last != '=' => depth = depth.saturating_sub(1),
-            _ if depth == 0 => flat.push(c),
-            _ => {}
-        }
-        last = c;
-    }
-    flat
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(source: &str, expect: &[(&str, &str)]) {
-        let blocks = blocks(source);
-        let found: Vec<_> =
-            blocks.iter().map(|b| (b.path.as_str(), b.markdown.trim_end())).collect();
-        assert_eq!(found, expect, "{source}");
-    }
-
-    #[test]
-    fn names_items_by_their_scopes() {
-        check(
-            "//! Top.\n//!\n//! More.\n\n/// A finder.\n#[derive(\n    Clone,\n)]\npub struct Finder<'n> {\n    \
-             /// A field.\n    pub size: usize,\n    /// Private.\n    other: u8,\n}\n\nimpl<'n, T: Into<Vec<u8>>> \
-             fmt::Trait<T>\n    for Finder<'n>\n{\n}\n\nimpl<'n> Finder<'n>\nwhere\n    'n: 'static,\n{\n    /// Finds.\n    \
-             /// Fast.\n    pub const unsafe fn find(&self) {\n        body();\n    }\n\n    /// Not public.\n    \
-             pub(crate) fn hide(&self) {}\n}\n",
-            &[
-                ("", "Top.\n\nMore."),
-                ("Finder", "A finder."),
-                ("Finder::size", "A field."),
-                ("Finder::find", "Finds.\nFast."),
-            ],
-        );
-    }
-
-    #[test]
-    fn members_of_public_traits_and_enums_are_public() {
-        check(
-            "/// T.\npub unsafe trait T {\n    /// M.\n    fn m(&self);\n}\n/// E.\npub enum E {\n    /// V.\n    V(u8),\n    \
-             /// W.\n    W,\n}\nenum P {\n    /// No.\n    X,\n}\n",
-            &[("T", "T."), ("T::m", "M."), ("E", "E."), ("E::V", "V."), ("E::W", "W.")],
-        );
-    }
-
-    #[test]
-    fn leaves_out_what_is_hidden_and_what_only_tests_see() {
-        check(
-            "/// No.\n#[doc(hidden)]\npub fn a() {}\n#[cfg(test)]\nmod tests {\n    //! No.\n    /// No.\n    pub fn b() \
-             {}\n}\nmod inner {\n    //! Yes.\n    /// Yes.\n    pub fn c() {}\n}\n//// No.\npub fn d() {}\n",
-            &[("inner", "Yes."), ("inner::c", "Yes.")],
-        );
-    }
-
-    #[test]
-    fn takes_exported_macros_and_constants() {
-        check(
-            "/// M.\n#[macro_export]\nmacro_rules! join {\n    () => {};\n}\n/// C.\npub const LIMIT: usize = 3;\n/// \
-             S.\npub static mut COUNT: u8 = 0;\n",
-            &[("join", "M."), ("LIMIT", "C."), ("COUNT", "S.")],
-        );
-    }
-
-    #[test]
-    fn finds_the_type_of_an_impl() {
-        for (head, name) in [
-            ("impl Foo {", "Foo"),
-            ("impl<T> Bar<T> for a::Foo<T> where T: Fn(u8) -> u8 {", "Foo"),
-            ("impl<F: Fn() -> u8> Foo<F> {", "Foo"),
-            ("impl<'a> Iterator for &'a mut Foo {", "Foo"),
-            ("impl dyn Foo + Send {", "Foo"),
-        ] {
-            assert_eq!(implemented(head), name, "{head}");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,93 @@
+//! The child's end of the line protocol: a request is one line of JSON with the key `op`, an answer one line
+//! of JSON, with the key `error` where it failed. The Python peers speak it through `peers/protocol.py`.
+
+use std::io::{BufRead, Write};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{bm25, encode};
+
+/// Which side to be.
+#[derive(Args)]
+pub struct Options {
+    /// `ours-bm25`, `tantivy` or `ours-encode`
+    name: String,
+    /// How many threads the side may use
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+/// Something that carries out requests.
+pub trait Side {
+    /// Carries out one request and says what it measured.
+    fn ask(&mut self, op: &str, request: &Value) -> Result<Value>;
+}
+
+/// Serves requests until the standard input ends.
+pub fn run(options: &Options) -> Result<()> {
+    let mut side: Box<dyn Side> = match options.name.as_str() {
+        "ours-bm25" => Box::new(bm25::ours::Ours::new(options.threads)?),
+        #[cfg(feature = "peers")]
+        "tantivy" => Box::new(bm25::tantivy::Tantivy::new(options.threads)),
+        "ours-encode" => Box::new(encode::ours::Ours::new(options.threads)?),
+        name => bail!("there is no side {name} in this build (peers need the feature `peers`)"),
+    };
+    let mut output = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let answer = answer(side.as_mut(), &line?);
+        let answer = answer.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }));
+        writeln!(output, "{answer}")?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn answer(side: &mut dyn Side, line: &str) -> Result<Value> {
+    let request: Value = serde_json::from_str(line)?;
+    let op = text(&request, "op")?;
+    if op == "peak" { Ok(json!({ "bytes": peak_bytes()? })) } else { side.ask(op, &request) }
+}
+
+/// The text under a key of a request.
+pub fn text<'a>(request: &'a Value, key: &str) -> Result<&'a str> {
+    request[key].as_str().with_context(|| format!("the request has no text `{key}`"))
+}
+
+/// The whole number under a key of a request.
+pub fn count(request: &Value, key: &str) -> Result<usize> {
+    let number = request[key].as_u64();
+    Ok(number.with_context(|| format!("the request has no number `{key}`"))? as usize)
+}
+
+/// The most memory that the process has had, from the kernel's own count (`VmHWM`).
+fn peak_bytes() -> Result<u64> {
+    let status = fs_err::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kibibytes.context("the kernel does not say VmHWM")? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Echo;
+
+    impl Side for Echo {
+        fn ask(&mut self, op: &str, request: &Value) -> Result<Value> {
+            Ok(json!({ "op": op, "k": count(request, "k")? }))
+        }
+    }
+
+    #[test]
+    fn requests_are_answered_and_memory_is_counted() {
+        let got = answer(&mut Echo, r#"{"op": "search", "k": 3}"#).unwrap();
+        assert_eq!(got, json!({ "op": "search", "k": 3 }));
+        assert!(answer(&mut Echo, r#"{"op": "search"}"#).is_err());
+        assert!(answer(&mut Echo, "no JSON").is_err());
+        let peak = answer(&mut Echo, r#"{"op": "peak"}"#).unwrap();
+        assert!(peak["bytes"].as_u64().unwrap() > 1 << 20);
+    }
+}

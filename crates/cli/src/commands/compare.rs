@@ -1,0 +1,199 @@
+//! `ecphory compare`: which of several runs or pipelines is better, and whether the data can tell.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use ecphory::eval::compare::{ComparedSet, Comparison, ComparisonOptions, Test};
+use ecphory::eval::significance::{Bootstrap, Randomisation};
+use ecphory::eval::{Dataset, Metric, Qrels, Run as TrecRun};
+use ecphory::read::{self, ReadOptions};
+use ecphory::{ChannelRequest, Collection, RequestKind};
+use fs_err as fs;
+
+use crate::args::Compare;
+use crate::commands::eval::{metrics, read_run};
+use crate::commands::run::write_whole;
+use crate::commands::{index, run};
+use crate::context::{Context, print_json};
+use crate::failure::Failure;
+
+/// The channels of a collection that is made from a data set.
+const CHANNELS: &[&str] = &["bm25", "dense=minilm"];
+
+/// The pipelines that are compared where none is named.
+const PIPELINES: &[&str] = &["bm25", "dense", "hybrid"];
+
+/// A run and what the user calls it.
+pub struct NamedRun {
+    /// A file name, or a pipeline.
+    pub name: String,
+    /// The hits.
+    pub run: TrecRun,
+}
+
+/// Compares runs or pipelines.
+pub fn compare(args: &Compare, context: &Context) -> anyhow::Result<()> {
+    let metrics = metrics(&args.judging)?;
+    let baseline = args.baseline.as_deref();
+    let comparison = if args.data.is_empty() {
+        let qrels = Qrels::read(&args.files[0])?;
+        let runs = args.files[1..]
+            .iter()
+            .map(|path| read_run(path))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        of_runs(&qrels, &runs, &metrics, Some(baseline.unwrap_or(&runs[0].name)), args.seed)?
+    } else {
+        of_pipelines(args, metrics, context)?
+    };
+    if let Some(path) = &args.html {
+        let html = comparison.to_html("Comparison of rankings");
+        write_whole(path, |out| Ok(out.write_all(html.as_bytes())?))?;
+    }
+    if let Some(path) = &args.markdown {
+        let markdown = comparison.to_markdown();
+        write_whole(path, |out| Ok(out.write_all(markdown.as_bytes())?))?;
+    }
+    if context.common.json {
+        return print_json(&comparison.to_json());
+    }
+    write!(io::stdout().lock(), "{}", comparison.to_text())?;
+    Ok(())
+}
+
+/// Compares run files over one set of judgments.
+pub fn of_runs(
+    qrels: &Qrels,
+    runs: &[NamedRun],
+    metrics: &[Metric],
+    baseline: Option<&str>,
+    seed: u64,
+) -> anyhow::Result<Comparison> {
+    let systems: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+    let options = options(metrics.to_vec(), &systems, baseline, seed)?;
+    let runs = runs.iter().map(|run| &run.run).collect();
+    let set = ComparedSet { name: "all".to_owned(), qrels, queries: None, runs };
+    Ok(Comparison::new(&systems, &[set], &options)?)
+}
+
+fn options(
+    metrics: Vec<Metric>,
+    systems: &[String],
+    baseline: Option<&str>,
+    seed: u64,
+) -> anyhow::Result<ComparisonOptions> {
+    let position = |name: &str| {
+        systems
+            .iter()
+            .position(|system| system == name)
+            .ok_or_else(|| Failure::NoBaseline { name: name.to_owned(), among: systems.join(", ") })
+    };
+    Ok(ComparisonOptions {
+        baseline: baseline.map(position).transpose()?,
+        test: Test::Randomisation(Randomisation { seed, ..Randomisation::default() }),
+        bootstrap: Bootstrap { seed, ..Bootstrap::default() },
+        ..ComparisonOptions::new(metrics)
+    })
+}
+
+/// Indexes the data sets where that was not done before, runs every pipeline and judges the runs.
+fn of_pipelines(
+    args: &Compare,
+    metrics: Vec<Metric>,
+    context: &Context,
+) -> anyhow::Result<Comparison> {
+    let pipelines: Vec<String> = if args.pipelines.is_empty() {
+        PIPELINES.iter().map(|&name| name.to_owned()).collect()
+    } else {
+        args.pipelines.clone()
+    };
+    let baseline = args.baseline.as_deref().unwrap_or(&pipelines[0]);
+    let options = options(metrics, &pipelines, Some(baseline), args.seed)?;
+    let requests = index::channels(&args.channels, CHANNELS)?;
+    let datasets =
+        args.data.iter().map(|name| context.dataset(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut runs = Vec::new();
+    for dataset in &datasets {
+        runs.push(runs_of(dataset, &requests, &pipelines, args.k, context)?);
+    }
+    let sets: Vec<ComparedSet<'_>> = datasets
+        .iter()
+        .zip(&runs)
+        .map(|(dataset, runs)| ComparedSet {
+            name: dataset.name.clone(),
+            qrels: &dataset.qrels,
+            queries: Some(&dataset.queries),
+            runs: runs.iter().collect(),
+        })
+        .collect();
+    Ok(Comparison::new(&pipelines, &sets, &options)?)
+}
+
+fn runs_of(
+    dataset: &Dataset,
+    requests: &[ChannelRequest],
+    pipelines: &[String],
+    k: usize,
+    context: &Context,
+) -> anyhow::Result<Vec<TrecRun>> {
+    let reader = collection_of(dataset, requests, context)?.snapshot()?;
+    let mut runs = Vec::new();
+    for text in pipelines {
+        let pipeline = reader.pipeline(text)?;
+        let answered = run::answer(&reader, &pipeline, &dataset.queries, k, context.progress())?;
+        for note in &answered.notes {
+            context.notice(&format!("note: {}: {note}", dataset.name));
+        }
+        runs.push(answered.run);
+    }
+    Ok(runs)
+}
+
+/// Opens the collection that an earlier call made of the same bytes, channels and models, or makes it.
+fn collection_of(
+    dataset: &Dataset,
+    requests: &[ChannelRequest],
+    context: &Context,
+) -> anyhow::Result<Collection> {
+    let path = place_of(&dataset.name, &dataset.corpus, requests, context)?;
+    let collection = if path.join("CURRENT").is_file() {
+        context.engine.open(&path)?
+    } else {
+        let corpus =
+            read::corpus(&dataset.corpus, &ReadOptions { skip_bad: true }, context.progress())?;
+        if !corpus.skipped.is_empty() {
+            let count = corpus.skipped.len();
+            context.notice(&format!(
+                "note: {}: left out {count} empty or malformed documents",
+                dataset.name
+            ));
+        }
+        let collection = context.engine.create(&path, requests)?;
+        collection.add(&corpus.documents, context.progress())?;
+        collection
+    };
+    index::fill(&collection, &path, context)?;
+    Ok(collection)
+}
+
+/// Returns where the collection of a data set is kept: its name, and a hash of everything it comes from.
+fn place_of(
+    name: &str,
+    corpus: &Path,
+    requests: &[ChannelRequest],
+    context: &Context,
+) -> anyhow::Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    fs::read(corpus)?.hash(&mut hasher);
+    for request in requests {
+        request.to_string().hash(&mut hasher);
+        if let RequestKind::Dense { model, max_tokens, .. } = &request.kind {
+            let max_tokens = max_tokens.map(|count| count as usize);
+            context.engine.encoder(model, max_tokens)?.fingerprint().hash(&mut hasher);
+        }
+    }
+    let folder = context.cache.join("collections");
+    fs::create_dir_all(&folder)?;
+    let name = name.replace(['/', '\\'], "-");
+    Ok(folder.join(format!("{name}-{:016x}.ecp", hasher.finish())))
+}

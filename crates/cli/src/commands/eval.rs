@@ -1,0 +1,133 @@
+//! `ecphory eval`: run files against judgments.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use ecphory::eval::{Averaging, EvaluateOptions, Judgement, Metric, Qrels, Run as TrecRun};
+use serde_json::{Map, Value, json};
+
+use crate::args::{Eval, Judging};
+use crate::commands::compare::{self, NamedRun};
+use crate::context::{Context, print_json};
+use crate::table::Table;
+
+/// Judges runs.
+pub fn eval(args: &Eval, context: &Context) -> anyhow::Result<()> {
+    let metrics = metrics(&args.judging)?;
+    let qrels = Qrels::read(&args.qrels)?;
+    let averaging = if args.retrieved_only { Averaging::Retrieved } else { Averaging::AllJudged };
+    let options = EvaluateOptions { averaging, ..EvaluateOptions::default() };
+    let runs = args.runs.iter().map(|path| read_run(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    for run in &runs {
+        let missing = Judgement::new(&qrels, &run.run, &options).missing();
+        if missing > 0 && !args.retrieved_only {
+            context.notice(&format!(
+                "note: {} lacks {missing} judged queries; they count as 0",
+                run.name
+            ));
+        }
+    }
+    if context.common.json {
+        return print_json(&to_json(args, &metrics, &qrels, &runs, &options));
+    }
+    if let Some(baseline) = &args.baseline {
+        let baseline = baseline.display().to_string();
+        let comparison = compare::of_runs(&qrels, &runs, &metrics, Some(&baseline), 7)?;
+        write!(io::stdout().lock(), "{}", comparison.to_text())?;
+        return Ok(());
+    }
+    write!(io::stdout().lock(), "{}", table(args, &metrics, &qrels, &runs, &options))?;
+    Ok(())
+}
+
+/// Parses the metrics of a command.
+pub fn metrics(judging: &Judging) -> anyhow::Result<Vec<Metric>> {
+    Ok(judging.metrics.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+}
+
+/// Reads a run under the name the user gave it.
+pub fn read_run(path: &Path) -> anyhow::Result<NamedRun> {
+    Ok(NamedRun { name: path.display().to_string(), run: TrecRun::read(path)? })
+}
+
+fn to_json(
+    args: &Eval,
+    metrics: &[Metric],
+    qrels: &Qrels,
+    runs: &[NamedRun],
+    options: &EvaluateOptions,
+) -> Value {
+    let mut all = Map::new();
+    for run in runs {
+        let judgement = Judgement::new(qrels, &run.run, options);
+        let (mut object, mut by_query, mut ties) = (Map::new(), Map::new(), Map::new());
+        for metric in metrics {
+            let values = judgement.evaluate(metric);
+            object.insert(metric.to_string(), json!(values.mean()));
+            if args.per_query {
+                by_query.insert(metric.to_string(), json!(values.values));
+            }
+            if args.ties {
+                let bounds = judgement.evaluate_ties(metric);
+                let ends = json!({"best": bounds.best.mean(), "worst": bounds.worst.mean()});
+                ties.insert(metric.to_string(), ends);
+            }
+        }
+        if args.per_query {
+            object.insert("per_query".to_owned(), Value::Object(by_query));
+        }
+        if args.ties {
+            object.insert("ties".to_owned(), Value::Object(ties));
+        }
+        all.insert(run.name.clone(), Value::Object(object));
+    }
+    Value::Object(all)
+}
+
+fn table(
+    args: &Eval,
+    metrics: &[Metric],
+    qrels: &Qrels,
+    runs: &[NamedRun],
+    options: &EvaluateOptions,
+) -> Table {
+    let titles: Vec<String> = metrics.iter().map(ToString::to_string).collect();
+    let query_column = args.per_query.then_some("query");
+    let header: Vec<&str> = std::iter::once("run")
+        .chain(query_column)
+        .chain(titles.iter().map(String::as_str))
+        .collect();
+    let mut table = Table::new(&header);
+    for run in runs {
+        let judgement = Judgement::new(qrels, &run.run, options);
+        let values: Vec<_> = metrics.iter().map(|metric| judgement.evaluate(metric)).collect();
+        if args.per_query {
+            let queries = values
+                .iter()
+                .flat_map(|v| v.values.keys())
+                .collect::<std::collections::BTreeSet<_>>();
+            for query in queries {
+                let cells = values
+                    .iter()
+                    .map(|v| v.values.get(query).map_or_else(String::new, |x| format!("{x:.4}")));
+                table.row([run.name.clone(), query.clone()].into_iter().chain(cells));
+            }
+        }
+        let means = values.iter().zip(metrics).map(|(value, metric)| {
+            if args.ties {
+                let bounds = judgement.evaluate_ties(metric);
+                format!(
+                    "{:.4} ({:.4} to {:.4})",
+                    value.mean(),
+                    bounds.worst.mean(),
+                    bounds.best.mean()
+                )
+            } else {
+                format!("{:.4}", value.mean())
+            }
+        });
+        let all = args.per_query.then(|| "all".to_owned());
+        table.row(std::iter::once(run.name.clone()).chain(all).chain(means));
+    }
+    table
+}

@@ -1,0 +1,220 @@
+//! The engine: threads, models and the clock, shared by the collections it opens.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ecphory_core::Progress;
+use ecphory_core::storage::Directory;
+use ecphory_index::{
+    Bm25Settings, ChannelKind, ChannelSchema, Collection as IndexCollection, DenseSettings, Schema,
+};
+use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};
+use rustc_hash::FxHashMap;
+
+use crate::channel::{ChannelRequest, RequestKind};
+use crate::{Clock, Collection, Error, Result, SystemClock};
+
+/// What an engine is made of.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// How many threads encode and search; 0 is as many as the machine has.
+    pub threads: usize,
+    /// Where models are and where they come from.
+    pub models: StoreConfig,
+}
+
+/// Threads, models and a clock. Clones share them.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+/// The directory and the limit of tokens.
+type EncoderKey = (PathBuf, Option<usize>);
+
+struct Inner {
+    pool: rayon::ThreadPool,
+    models: ModelStore,
+    /// Encoders that were opened; one may weigh gigabytes.
+    encoders: Mutex<FxHashMap<EncoderKey, Arc<Encoder>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("threads", &self.pool().current_num_threads()).finish()
+    }
+}
+
+impl Engine {
+    /// Makes an engine that reads the system's clock.
+    ///
+    /// # Errors
+    /// Where the threads cannot be started.
+    pub fn new(config: EngineConfig) -> Result<Self> {
+        Self::with_clock(config, Arc::new(SystemClock::new()))
+    }
+
+    /// Makes an engine with another clock, from which timings and commit intervals are read.
+    ///
+    /// # Errors
+    /// Where the threads cannot be started.
+    pub fn with_clock(config: EngineConfig, clock: Arc<dyn Clock>) -> Result<Self> {
+        let threads = config.threads;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|number| format!("ecphory-{number}"))
+            .build()
+            .map_err(|source| Error::Threads { threads, source })?;
+        let models = ModelStore::new(config.models);
+        let inner = Inner { pool, models, encoders: Mutex::default(), clock };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns the store of models.
+    pub fn models(&self) -> &ModelStore {
+        &self.inner.models
+    }
+
+    pub(crate) fn pool(&self) -> &rayon::ThreadPool {
+        &self.inner.pool
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+
+    /// Opens an encoder by the name of a model that was pulled or the path of its directory, or returns
+    /// the one that is open.
+    ///
+    /// # Errors
+    /// Where there is no such model, or it is damaged or not supported.
+    pub fn encoder(&self, name_or_path: &str, max_tokens: Option<usize>) -> Result<Arc<Encoder>> {
+        let directory = self.inner.models.resolve(name_or_path)?;
+        // Two threads that ask at once wait for one to open the model, instead of both reading it.
+        let mut encoders = self.inner.encoders.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (directory, max_tokens);
+        if let Some(encoder) = encoders.get(&key) {
+            return Ok(Arc::clone(encoder));
+        }
+        let encoder = Arc::new(Encoder::open(&key.0, &EncoderOptions { max_tokens })?);
+        encoders.insert(key, Arc::clone(&encoder));
+        Ok(encoder)
+    }
+
+    /// Encodes texts on the engine's threads into `texts.len()` rows of the encoder's dimensions.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode(
+        &self,
+        encoder: &Encoder,
+        texts: &[&str],
+        role: Role,
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>> {
+        Ok(encoder.encode(texts, role, self.pool(), progress)?)
+    }
+
+    /// Opens the encoder of a channel, and checks that it is the one whose vectors the channel holds.
+    pub(crate) fn channel_encoder(
+        &self,
+        channel: &str,
+        settings: &DenseSettings,
+    ) -> Result<Arc<Encoder>> {
+        let max_tokens = settings.max_tokens.map(|count| count as usize);
+        let encoder = self.encoder(&settings.encoder, max_tokens)?;
+        let same = encoder.fingerprint() == settings.fingerprint
+            && encoder.dimensions() == settings.dimensions as usize;
+        if same {
+            return Ok(encoder);
+        }
+        Err(Error::OtherModel {
+            channel: channel.to_owned(),
+            model: settings.encoder.clone(),
+            expected: described(&settings.fingerprint, settings.dimensions as usize),
+            found: described(encoder.fingerprint(), encoder.dimensions()),
+        })
+    }
+
+    /// Prepares a collection at a path where nothing is yet.
+    ///
+    /// Its encoders are opened, so that a missing model is found out now; on disk it begins to exist with
+    /// the first documents.
+    ///
+    /// # Errors
+    /// Where the path exists, a model is missing, or the channels contradict each other.
+    pub fn create(
+        &self,
+        path: impl AsRef<Path>,
+        channels: &[ChannelRequest],
+    ) -> Result<Collection> {
+        let path = path.as_ref();
+        if path.file_name().is_none() {
+            return Err(Error::NoName { path: path.to_owned() });
+        }
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::Exists { path: path.to_owned() });
+        }
+        let mut schema = Schema { channels: Vec::with_capacity(channels.len()) };
+        for request in channels {
+            schema.channels.push(self.channel_schema(request)?);
+        }
+        schema.validate()?;
+        Ok(Collection::prepared(self.clone(), path.to_owned(), schema))
+    }
+
+    fn channel_schema(&self, request: &ChannelRequest) -> Result<ChannelSchema> {
+        request.check()?;
+        let kind = match &request.kind {
+            RequestKind::Bm25 { k1, b, analyzer } => {
+                ChannelKind::Bm25(Bm25Settings { k1: *k1, b: *b, analyzer: analyzer.clone() })
+            }
+            RequestKind::Dense { model, max_tokens, passages } => {
+                let encoder = self.encoder(model, max_tokens.map(|count| count as usize))?;
+                ChannelKind::Dense(DenseSettings {
+                    encoder: lasting_name(model)?,
+                    fingerprint: encoder.fingerprint().to_owned(),
+                    dimensions: encoder.dimensions() as u32,
+                    max_tokens: *max_tokens,
+                    passages: passages.clone(),
+                })
+            }
+        };
+        Ok(ChannelSchema { name: request.name.clone(), fields: request.fields.clone(), kind })
+    }
+
+    /// Opens a collection.
+    ///
+    /// # Errors
+    /// Where there is none at the path, or its manifest is damaged.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Collection> {
+        let path = path.as_ref();
+        let missing = || Error::NoCollection { path: path.to_owned() };
+        if !path.is_dir() {
+            return Err(missing());
+        }
+        let opened = IndexCollection::open(Arc::new(Directory::open(path)?));
+        match opened {
+            Ok(index) => Ok(Collection::opened(self.clone(), path.to_owned(), index)),
+            Err(ecphory_index::Error::NoCollection) => Err(missing()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Returns the name by which a model is found again: a relative path would depend on where one stands.
+fn lasting_name(model: &str) -> Result<String> {
+    let path = Path::new(model);
+    let is_path = path.components().count() > 1 || model.starts_with('.');
+    if is_path && path.is_dir() {
+        return Ok(std::path::absolute(path)?.to_string_lossy().into_owned());
+    }
+    Ok(model.to_owned())
+}
+
+fn described(fingerprint: &str, dimensions: usize) -> String {
+    let short = fingerprint.get(..12).unwrap_or(fingerprint);
+    format!("{short} with {dimensions} dimensions")
+}

@@ -1,0 +1,128 @@
+//! Pipelines: how to get from a query to a ranking, as a value.
+//!
+//! A [`Pipeline`] is a tree that is written as an expression (`rrf(bm25, dense) % 100 >> rescore(dense)`),
+//! as TOML or as JSON, and comes back unchanged from each. The grammar and what each part means stand in
+//! [`crate::guide::pipelines`]. A pipeline knows no collection: names are resolved by
+//! [`Reader::pipeline`](crate::Reader::pipeline) and by the planner. It is not a program: there are no
+//! variables, no conditions, and its depth is limited to [`DEPTH_MAX`].
+
+mod display;
+mod lexer;
+mod parser;
+mod problem;
+mod tree;
+mod wire;
+
+pub(crate) use parser::parse;
+pub use problem::{PipelineError, PipelineProblem};
+pub(crate) use tree::{check_number, check_weights};
+
+use ecphory_index::Filter;
+
+/// How deep a pipeline may nest: fusions in fusions, steps after steps.
+pub const DEPTH_MAX: usize = 64;
+
+/// The `k` of reciprocal rank fusion where none is given, from Cormack, Clarke and Büttcher (SIGIR 2009).
+pub const RRF_K: f64 = 60.0;
+
+/// The `alpha` of `cc` where none is given: both halves count the same.
+pub const CC_ALPHA: f64 = 0.5;
+
+/// The name that stands for the default fusion of all channels of a collection.
+pub const HYBRID: &str = "hybrid";
+
+/// The share of the lexical channels in `hybrid`; the dense ones have the rest.
+///
+/// The value that Bruch, Gai and Ingber used without tuning, and the decision of
+/// docs/decisions/0001-default-hybrid.md.
+pub const HYBRID_LEXICAL: f64 = 0.2;
+
+/// A way from a query to a ranking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pipeline {
+    /// Retrieves with the channel of this name.
+    Channel(String),
+    /// Keeps the best `to` hits: `p % n`.
+    Cut {
+        /// What is cut.
+        of: Box<Pipeline>,
+        /// How many hits stay, at least one.
+        to: u32,
+    },
+    /// Reciprocal rank fusion: the sum of `weight / (k + rank)` over the lists that hold the document.
+    Rrf {
+        /// The lists.
+        of: Vec<Pipeline>,
+        /// What is added to every rank, which starts at 1.
+        k: f64,
+        /// One weight for each list; all 1 where missing.
+        weights: Option<Vec<f64>>,
+    },
+    /// The convex combination of two: `alpha` times the first's normalised score plus `1 - alpha` times
+    /// the second's.
+    Cc {
+        /// The two that are combined.
+        of: Box<[Pipeline; 2]>,
+        /// The weight of the first, from 0 to 1.
+        alpha: f64,
+    },
+    /// A weighted sum of normalised scores: `0.3 * a + 0.7 * b`.
+    Sum(Vec<(f64, Pipeline)>),
+    /// Replaces the score of each hit by its exact score in a channel: `p >> rescore(channel)`.
+    Rescore {
+        /// Where the hits come from.
+        of: Box<Pipeline>,
+        /// The channel that scores.
+        by: String,
+    },
+    /// Lets only documents through that a filter selects: `p >> where(year >= 2020)`.
+    Where {
+        /// What is filtered; the filter reaches every channel below it.
+        of: Box<Pipeline>,
+        /// The condition.
+        filter: Filter,
+    },
+}
+
+impl Pipeline {
+    /// Retrieves with one channel.
+    pub fn channel(name: impl Into<String>) -> Self {
+        Pipeline::Channel(name.into())
+    }
+
+    /// Fuses by reciprocal rank with the usual `k` of 60.
+    pub fn rrf(of: impl IntoIterator<Item = Pipeline>) -> Self {
+        Pipeline::Rrf { of: of.into_iter().collect(), k: RRF_K, weights: None }
+    }
+
+    /// Combines two: `alpha` times the first's normalised score, `1 - alpha` times the second's.
+    pub fn cc(first: Pipeline, second: Pipeline, alpha: f64) -> Self {
+        Pipeline::Cc { of: Box::new([first, second]), alpha }
+    }
+
+    /// Adds up weighted normalised scores.
+    pub fn sum(of: impl IntoIterator<Item = (f64, Pipeline)>) -> Self {
+        Pipeline::Sum(of.into_iter().collect())
+    }
+
+    /// Keeps the best `count`.
+    #[must_use]
+    pub fn top(self, count: u32) -> Self {
+        Pipeline::Cut { of: Box::new(self), to: count }
+    }
+
+    /// Replaces each hit's score by its exact score in a channel.
+    #[must_use]
+    pub fn rescore(self, channel: impl Into<String>) -> Self {
+        Pipeline::Rescore { of: Box::new(self), by: channel.into() }
+    }
+
+    /// Lets only documents through that the filter selects.
+    #[must_use]
+    pub fn filter(self, filter: Filter) -> Self {
+        Pipeline::Where { of: Box::new(self), filter }
+    }
+}
+
+#[cfg(test)]
+mod tests;

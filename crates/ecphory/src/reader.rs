@@ -1,0 +1,259 @@
+//! Reading a collection: a snapshot that is searched by pipelines.
+
+use std::sync::Arc;
+
+use ecphory_core::{Document, Progress, Silent};
+use ecphory_index::{ChannelKind, ComponentSize, Coverage, Schema, Snapshot};
+use ecphory_model::Role;
+use rayon::prelude::*;
+
+use crate::channel::{ChannelRequest, RequestKind};
+use crate::pipeline::{self, PipelineError};
+use crate::search::{
+    Cue, Execution, HITS_MAX, Hit, Plan, Ran, Response, SearchOptions, SourceKind, Stopwatch,
+    resolve,
+};
+use crate::{Engine, Error, Pipeline, Result};
+
+/// A view of one commit of a collection, which never changes.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub(crate) engine: Engine,
+    pub(crate) snapshot: Snapshot,
+}
+
+impl Reader {
+    pub(crate) fn new(engine: Engine, snapshot: Snapshot) -> Self {
+        Self { engine, snapshot }
+    }
+
+    /// Parses a pipeline and resolves its names: each has to be a channel of the collection, or
+    /// `hybrid`, which becomes the default fusion of all channels.
+    ///
+    /// # Errors
+    /// With a caret under the place that is wrong, and the nearest name for an unknown one.
+    pub fn pipeline(&self, text: &str) -> Result<Pipeline> {
+        let (parsed, names) = pipeline::parse(text)?;
+        let resolved = resolve(&parsed, self.snapshot.schema()).map_err(|problem| {
+            let offset = match &problem {
+                pipeline::PipelineProblem::UnknownChannel { name, .. } => {
+                    names.iter().find(|named| named.name == *name).map_or(0, |named| named.offset)
+                }
+                _ => 0,
+            };
+            PipelineError::at(text, offset, problem)
+        })?;
+        Ok(resolved)
+    }
+
+    /// Answers one query.
+    ///
+    /// # Errors
+    /// Where `k` is 0, the pipeline names what is not there, a model is missing or is not the one that
+    /// filled its channel, or a file is damaged.
+    pub fn search(
+        &self,
+        pipeline: &Pipeline,
+        query: &str,
+        options: &SearchOptions,
+    ) -> Result<Response> {
+        let mut responses = self.search_batch(pipeline, &[query], options, &Silent)?;
+        Ok(responses.pop().expect("one query has one response"))
+    }
+
+    /// Answers many queries: they are encoded in one batch, and searched on all threads.
+    ///
+    /// The answers are those of [`Reader::search`], in the order of the queries; the time of what was
+    /// done once for all is divided evenly.
+    ///
+    /// # Errors
+    /// As [`Reader::search`]; with kind `Interrupted` where the caller asked to stop.
+    pub fn search_batch(
+        &self,
+        pipeline: &Pipeline,
+        queries: &[&str],
+        options: &SearchOptions,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Response>> {
+        if options.k == 0 || options.k > HITS_MAX {
+            return Err(Error::Hits { k: options.k, max: HITS_MAX });
+        }
+        let clock = self.engine.clock();
+        let mut shared = Stopwatch::new(clock);
+        let plan = shared.time("plan", || Plan::new(self, pipeline))?;
+        let vectors = self.encode_queries(&plan, queries, &mut shared, progress)?;
+        let shared = shared.shares(queries.len());
+        progress.begin("searching", queries.len() as u64);
+        let answer = |(number, query): (usize, &&str)| {
+            if progress.cancelled() {
+                return Err(Error::Interrupted { doing: "searching" });
+            }
+            let cues = cues(&plan, query, number, &vectors);
+            let mut watch = Stopwatch::new(clock);
+            for (stage, took) in &shared {
+                watch.add(stage, *took);
+            }
+            let response = self.answer(&plan, &cues, options, watch);
+            progress.advance(1);
+            response
+        };
+        let answers = if let [query] = queries {
+            answer((0, query)).map(|response| vec![response])
+        } else {
+            self.engine.pool().install(|| queries.par_iter().enumerate().map(answer).collect())
+        };
+        progress.end();
+        answers
+    }
+
+    /// Encodes all queries for each dense channel of the plan that has anything to compare with.
+    fn encode_queries(
+        &self,
+        plan: &Plan<'_>,
+        queries: &[&str],
+        watch: &mut Stopwatch<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(plan.channels.len());
+        for (i, source) in plan.channels.iter().enumerate() {
+            let encoder = match &source.kind {
+                SourceKind::Dense(dense) => dense.encoder.as_ref(),
+                SourceKind::Bm25(_) => None,
+            };
+            let Some(encoder) = encoder else {
+                vectors.push(Vec::new());
+                continue;
+            };
+            // Two channels of one model, say over title and text, share the query's vector.
+            let known = plan.channels[..i].iter().position(|other| match &other.kind {
+                SourceKind::Dense(other) => {
+                    other.encoder.as_ref().is_some_and(|other| Arc::ptr_eq(other, encoder))
+                }
+                SourceKind::Bm25(_) => false,
+            });
+            vectors.push(match known {
+                Some(known) => vectors[known].clone(),
+                None => watch.time(&format!("encode query with {}", encoder.name()), || {
+                    self.engine.encode(encoder, queries, Role::Query, progress)
+                })?,
+            });
+        }
+        Ok(vectors)
+    }
+
+    /// Runs the plan for one query and turns addresses into hits.
+    fn answer(
+        &self,
+        plan: &Plan<'_>,
+        cues: &[Cue],
+        options: &SearchOptions,
+        mut watch: Stopwatch<'_>,
+    ) -> Result<Response> {
+        let mut execution = Execution { plan, cues, notes: plan.notes.clone() };
+        let ran = execution.run(options.k, &mut watch)?;
+        let hits = self.hits(&execution, &ran, options, &mut watch)?;
+        Ok(Response { hits, timings: watch.finish(), notes: execution.notes })
+    }
+
+    fn hits(
+        &self,
+        execution: &Execution<'_, '_>,
+        ran: &Ran,
+        options: &SearchOptions,
+        watch: &mut Stopwatch<'_>,
+    ) -> Result<Vec<Hit>> {
+        let mut hits = Vec::with_capacity(ran.hits.len());
+        for found in &ran.hits {
+            let explanation = if options.explain {
+                Some(watch.time("explain", || execution.explain(self, ran, found.item))?)
+            } else {
+                None
+            };
+            let document = if options.documents {
+                Some(watch.time("read documents", || self.snapshot.document(found.item))?)
+            } else {
+                None
+            };
+            let id = self.snapshot.id(found.item)?.to_owned();
+            hits.push(Hit { id, score: found.score, document, explanation });
+        }
+        Ok(hits)
+    }
+
+    /// Returns the channels, as they would be asked for.
+    pub fn channels(&self) -> Vec<ChannelRequest> {
+        self.snapshot.schema().channels.iter().map(ChannelRequest::from).collect()
+    }
+
+    /// Returns the names of the dense channels.
+    pub fn dense_channels(&self) -> Vec<String> {
+        let dense = |request: &ChannelRequest| matches!(request.kind, RequestKind::Dense { .. });
+        self.channels().into_iter().filter(dense).map(|request| request.name).collect()
+    }
+
+    /// Returns how many documents a channel covers; a lexical one covers all.
+    ///
+    /// # Errors
+    /// Where there is no such channel; the nearest name is given.
+    pub fn coverage(&self, channel: &str) -> Result<Coverage> {
+        let channels = &self.snapshot.schema().channels;
+        match channels.iter().find(|known| known.name == channel).map(|known| &known.kind) {
+            Some(ChannelKind::Bm25(_)) => {
+                Ok(Coverage { covered: self.documents(), total: self.documents() })
+            }
+            _ => Ok(self.snapshot.coverage(channel)?),
+        }
+    }
+
+    /// Returns how many documents there are.
+    pub fn documents(&self) -> u64 {
+        self.snapshot.documents()
+    }
+
+    /// Returns the document with this id, if there is one.
+    ///
+    /// # Errors
+    /// Where a file is damaged.
+    pub fn document(&self, id: &str) -> Result<Option<Document>> {
+        match self.snapshot.find(id)? {
+            Some(address) => Ok(Some(self.snapshot.document(address)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns how many segments there are.
+    pub fn segments(&self) -> usize {
+        self.snapshot.segments()
+    }
+
+    /// Returns the number of the commit; a later one has a larger number.
+    pub fn generation(&self) -> u64 {
+        self.snapshot.generation()
+    }
+
+    /// Returns the bytes of each component on disk.
+    pub fn sizes(&self) -> Vec<ComponentSize> {
+        self.snapshot.sizes()
+    }
+
+    /// Returns the schema.
+    pub fn schema(&self) -> &Schema {
+        self.snapshot.schema()
+    }
+}
+
+/// Returns the query as each channel of the plan sees it.
+fn cues(plan: &Plan<'_>, query: &str, number: usize, vectors: &[Vec<f32>]) -> Vec<Cue> {
+    plan.channels
+        .iter()
+        .zip(vectors)
+        .map(|(source, vectors)| match &source.kind {
+            SourceKind::Bm25(bm25) => Cue::Terms(bm25.analyze(query)),
+            SourceKind::Dense(dense) if dense.encoder.is_some() => {
+                let dimensions = dense.dense.dimensions();
+                Cue::Vector(vectors[number * dimensions..][..dimensions].to_vec())
+            }
+            SourceKind::Dense(_) => Cue::Nothing,
+        })
+        .collect()
+}

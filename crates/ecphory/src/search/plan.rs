@@ -1,0 +1,246 @@
+//! Planning: names become channels, filters become sets of documents that reach every scan below them.
+//!
+//! A plan is made once for a pipeline on a snapshot and serves any number of queries, also at once.
+
+use std::sync::Arc;
+
+use ecphory_index::{Bm25, ChannelKind, ChannelSchema, Dense, Schema, Selection};
+use ecphory_model::Encoder;
+
+use crate::pipeline::{HYBRID, HYBRID_LEXICAL, PipelineError, PipelineProblem};
+use crate::{Pipeline, Reader, Result};
+use ecphory_core::nearest::nearest;
+
+/// A pipeline whose names are resolved.
+pub(crate) struct Plan<'r> {
+    pub(crate) root: Node,
+    pub(crate) channels: Vec<Source<'r>>,
+    pub(crate) selections: Vec<Selection>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// A node of the plan, with the expression it stands for.
+pub(crate) struct Node {
+    pub(crate) text: String,
+    pub(crate) op: Op,
+}
+
+/// What a node does.
+pub(crate) enum Op {
+    /// Reads a channel, through a selection (by its number in the plan).
+    Read { channel: usize, selection: Option<usize> },
+    /// Keeps the best.
+    Cut { of: Box<Node>, to: usize },
+    /// Sums reciprocal ranks.
+    Rrf { of: Vec<Node>, k: f64, weights: Option<Vec<f64>> },
+    /// Sums weighted normalised scores: `cc`, `+` and `*`.
+    Blend { of: Vec<(f64, Node)> },
+    /// Replaces scores by those of a channel.
+    Rescore { of: Box<Node>, channel: usize },
+    /// Lets through what a filter selects; the reads below it apply it, so that nothing is left to do.
+    Where { of: Box<Node> },
+}
+
+/// A channel that the plan reads.
+pub(crate) struct Source<'r> {
+    pub(crate) name: String,
+    pub(crate) kind: SourceKind<'r>,
+}
+
+pub(crate) enum SourceKind<'r> {
+    Bm25(Bm25<'r>),
+    Dense(DenseSource<'r>),
+}
+
+pub(crate) struct DenseSource<'r> {
+    pub(crate) dense: Dense<'r>,
+    pub(crate) fields: Vec<String>,
+    pub(crate) passages: Option<String>,
+    /// `None` where the channel holds no vector yet, so that no query has to be encoded.
+    pub(crate) encoder: Option<Arc<Encoder>>,
+    /// Whether vectors have length one, so that no score is below −1.
+    pub(crate) normalized: bool,
+}
+
+impl Source<'_> {
+    /// Returns the least score that the channel can give, where there is one.
+    pub(crate) fn least(&self) -> Option<f64> {
+        match &self.kind {
+            SourceKind::Bm25(_) => Some(0.0),
+            SourceKind::Dense(source) => source.normalized.then_some(-1.0),
+        }
+    }
+}
+
+/// Replaces `hybrid` by the default fusion, and checks that every name is that of a channel.
+pub(crate) fn resolve(
+    pipeline: &Pipeline,
+    schema: &Schema,
+) -> std::result::Result<Pipeline, PipelineProblem> {
+    pipeline.check()?;
+    let names: Vec<String> = schema.channels.iter().map(|channel| channel.name.clone()).collect();
+    let resolved = replace_hybrid(pipeline, schema);
+    for name in resolved.channels() {
+        if !names.iter().any(|known| known == name) {
+            let candidates = names.iter().map(String::as_str).chain([HYBRID]);
+            return Err(PipelineProblem::UnknownChannel {
+                name: name.to_owned(),
+                nearest: nearest(name, candidates).map(str::to_owned),
+                channels: names,
+            });
+        }
+    }
+    resolved.check()?;
+    Ok(resolved)
+}
+
+/// Copies the tree; its depth is limited, which the caller has checked.
+fn replace_hybrid(pipeline: &Pipeline, schema: &Schema) -> Pipeline {
+    let again = |of: &Pipeline| replace_hybrid(of, schema);
+    let named = |name: &str| schema.channels.iter().any(|channel| channel.name == name);
+    match pipeline {
+        Pipeline::Channel(name) if name == HYBRID && !named(name) => default_fusion(schema),
+        Pipeline::Channel(_) => pipeline.clone(),
+        Pipeline::Cut { of, to } => again(of).top(*to),
+        Pipeline::Rrf { of, k, weights } => {
+            Pipeline::Rrf { of: of.iter().map(again).collect(), k: *k, weights: weights.clone() }
+        }
+        Pipeline::Cc { of, alpha } => Pipeline::cc(again(&of[0]), again(&of[1]), *alpha),
+        Pipeline::Sum(parts) => Pipeline::sum(parts.iter().map(|(w, part)| (*w, again(part)))),
+        Pipeline::Rescore { of, by } => again(of).rescore(by.clone()),
+        Pipeline::Where { of, filter } => again(of).filter(filter.clone()),
+    }
+}
+
+/// Returns what `hybrid` stands for: the one channel there is, or all of them, where the lexical ones
+/// share [`HYBRID_LEXICAL`] and the dense ones the rest.
+///
+/// Why this fusion and not another: docs/decisions/0001-default-hybrid.md.
+fn default_fusion(schema: &Schema) -> Pipeline {
+    let (lexical, dense): (Vec<&ChannelSchema>, Vec<&ChannelSchema>) =
+        schema.channels.iter().partition(|channel| matches!(channel.kind, ChannelKind::Bm25(_)));
+    let share = if dense.is_empty() {
+        1.0
+    } else if lexical.is_empty() {
+        0.0
+    } else {
+        HYBRID_LEXICAL
+    };
+    let channel = |channel: &ChannelSchema| Pipeline::channel(channel.name.clone());
+    match (lexical.as_slice(), dense.as_slice()) {
+        ([only], []) | ([], [only]) => channel(only),
+        ([first, second], []) | ([], [first, second]) => {
+            Pipeline::cc(channel(first), channel(second), 0.5)
+        }
+        ([lexical], [dense]) => Pipeline::cc(channel(lexical), channel(dense), share),
+        _ => {
+            let weigh = |channels: &[&ChannelSchema], share: f64| {
+                let weight = share / channels.len() as f64;
+                channels.iter().map(|known| (weight, channel(known))).collect::<Vec<_>>()
+            };
+            Pipeline::sum([weigh(&lexical, share), weigh(&dense, 1.0 - share)].concat())
+        }
+    }
+}
+
+impl<'r> Plan<'r> {
+    /// Plans a pipeline on the reader's snapshot.
+    pub(crate) fn new(reader: &'r Reader, pipeline: &Pipeline) -> Result<Self> {
+        let schema = reader.snapshot.schema();
+        let resolved = resolve(pipeline, schema)
+            .map_err(|problem| PipelineError::at(&pipeline.to_string(), 0, problem))?;
+        let root =
+            Node { text: String::new(), op: Op::Rrf { of: Vec::new(), k: 0.0, weights: None } };
+        let mut plan =
+            Plan { root, channels: Vec::new(), selections: Vec::new(), notes: Vec::new() };
+        plan.root = plan.node(reader, &resolved, None)?;
+        Ok(plan)
+    }
+
+    /// Plans one node; `above` is the selection of the conditions around it.
+    fn node(
+        &mut self,
+        reader: &'r Reader,
+        pipeline: &Pipeline,
+        above: Option<usize>,
+    ) -> Result<Node> {
+        let op = match pipeline {
+            Pipeline::Channel(name) => {
+                Op::Read { channel: self.channel(reader, name)?, selection: above }
+            }
+            Pipeline::Cut { of, to } => {
+                Op::Cut { of: Box::new(self.node(reader, of, above)?), to: *to as usize }
+            }
+            Pipeline::Rrf { of, k, weights } => {
+                let mut nodes = Vec::with_capacity(of.len());
+                for operand in of {
+                    nodes.push(self.node(reader, operand, above)?);
+                }
+                Op::Rrf { of: nodes, k: *k, weights: weights.clone() }
+            }
+            Pipeline::Cc { of, alpha } => {
+                let first = self.node(reader, &of[0], above)?;
+                let second = self.node(reader, &of[1], above)?;
+                Op::Blend { of: vec![(*alpha, first), (1.0 - alpha, second)] }
+            }
+            Pipeline::Sum(parts) => {
+                let mut nodes = Vec::with_capacity(parts.len());
+                for (weight, operand) in parts {
+                    nodes.push((*weight, self.node(reader, operand, above)?));
+                }
+                Op::Blend { of: nodes }
+            }
+            Pipeline::Rescore { of, by } => {
+                let of = Box::new(self.node(reader, of, above)?);
+                Op::Rescore { of, channel: self.channel(reader, by)? }
+            }
+            Pipeline::Where { of, filter } => {
+                let mut all = reader.snapshot.select(filter)?;
+                if let Some(above) = above {
+                    all.intersect(&self.selections[above]);
+                }
+                self.selections.push(all);
+                let selection = self.selections.len() - 1;
+                Op::Where { of: Box::new(self.node(reader, of, Some(selection))?) }
+            }
+        };
+        Ok(Node { text: pipeline.to_string(), op })
+    }
+
+    fn channel(&mut self, reader: &'r Reader, name: &str) -> Result<usize> {
+        if let Some(known) = self.channels.iter().position(|source| source.name == name) {
+            return Ok(known);
+        }
+        let schema = reader.snapshot.schema();
+        let channel = schema
+            .channels
+            .iter()
+            .find(|channel| channel.name == name)
+            .expect("names were checked against the same schema");
+        let kind = match &channel.kind {
+            ChannelKind::Bm25(_) => SourceKind::Bm25(reader.snapshot.bm25(name)?),
+            ChannelKind::Dense(settings) => {
+                let coverage = reader.snapshot.coverage(name)?;
+                if coverage.covered < coverage.total {
+                    self.notes.push(format!(
+                        "channel `{name}` covers {} of {} documents so far",
+                        coverage.covered, coverage.total
+                    ));
+                }
+                let encoder = match coverage.covered {
+                    0 => None,
+                    _ => Some(reader.engine.channel_encoder(name, settings)?),
+                };
+                SourceKind::Dense(DenseSource {
+                    dense: reader.snapshot.dense(name)?,
+                    fields: channel.fields.clone(),
+                    passages: settings.passages.clone(),
+                    normalized: encoder.as_ref().is_some_and(|encoder| encoder.normalized()),
+                    encoder,
+                })
+            }
+        };
+        self.channels.push(Source { name: name.to_owned(), kind });
+        Ok(self.channels.len() - 1)
+    }
+}

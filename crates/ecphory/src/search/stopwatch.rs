@@ -1,0 +1,46 @@
+//! Times of stages, by the clock that was handed in.
+
+use std::time::Duration;
+
+use super::Stage;
+use crate::Clock;
+
+/// Adds up how long each stage took.
+pub(crate) struct Stopwatch<'a> {
+    clock: &'a dyn Clock,
+    stages: Vec<(String, Duration)>,
+}
+
+impl<'a> Stopwatch<'a> {
+    pub(crate) fn new(clock: &'a dyn Clock) -> Self {
+        Self { clock, stages: Vec::new() }
+    }
+
+    /// Runs `work` and adds its time to the stage of this name.
+    pub(crate) fn time<T>(&mut self, stage: &str, work: impl FnOnce() -> T) -> T {
+        let start = self.clock.now();
+        let done = work();
+        self.add(stage, self.clock.now().saturating_sub(start));
+        done
+    }
+
+    pub(crate) fn add(&mut self, stage: &str, took: Duration) {
+        match self.stages.iter_mut().find(|(name, _)| name == stage) {
+            Some((_, total)) => *total += took,
+            None => self.stages.push((stage.to_owned(), took)),
+        }
+    }
+
+    /// Returns the times divided by the number of queries they were spent for.
+    pub(crate) fn shares(self, queries: usize) -> Vec<(String, Duration)> {
+        let queries = u32::try_from(queries.max(1)).unwrap_or(u32::MAX);
+        self.stages.into_iter().map(|(name, took)| (name, took / queries)).collect()
+    }
+
+    pub(crate) fn finish(self) -> Vec<Stage> {
+        self.stages
+            .into_iter()
+            .map(|(name, took)| Stage { name, micros: took.as_micros() as u64 })
+            .collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! The facade from outside: pipelines against a naive evaluation, filters, filling, models, errors.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+mod collection;
+mod naive;
+mod search;
+mod support;

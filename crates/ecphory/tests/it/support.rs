@@ -1,0 +1,204 @@
+//! What the tests share: a tiny static model written by hand, documents by rule, engines, clocks.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ecphory::{
+    ChannelRequest, Collection, Document, Engine, EngineConfig, Explanation, Progress, Reader,
+    Silent, StoreConfig,
+};
+use tempfile::TempDir;
+
+/// The words of all documents and queries; row `i` of the model belongs to word `i`.
+pub const WORDS: [&str; 24] = [
+    "radium",
+    "curie",
+    "physics",
+    "nobel",
+    "prize",
+    "element",
+    "decay",
+    "uranium",
+    "penicillin",
+    "mould",
+    "fleming",
+    "medicine",
+    "bacteria",
+    "dose",
+    "hospital",
+    "gravity",
+    "apple",
+    "newton",
+    "orbit",
+    "moon",
+    "planet",
+    "star",
+    "light",
+    "glass",
+];
+
+pub const DIMENSIONS: usize = 6;
+
+/// A folder with an engine whose models are in it.
+pub struct Bench {
+    pub folder: TempDir,
+    pub engine: Engine,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        Self { folder, engine }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a model and returns its path as text.
+    pub fn model(&self, name: &str, seed: u64) -> String {
+        let directory = self.path(name);
+        write_model(&directory, seed);
+        directory.to_str().unwrap().to_owned()
+    }
+
+    pub fn create(&self, name: &str, channels: &[&str]) -> Collection {
+        self.engine.create(self.path(name), &requests(channels)).unwrap()
+    }
+
+    /// Makes a collection with both kinds of channel, complete.
+    pub fn filled(&self, documents: &[Document]) -> Reader {
+        let dense = format!("dense={}", self.model("model", 1));
+        let collection = self.create("c.ecp", &["bm25", &dense]);
+        collection.add(documents, &Silent).unwrap();
+        collection.fill(&Silent).unwrap();
+        collection.snapshot().unwrap()
+    }
+}
+
+pub fn requests(channels: &[&str]) -> Vec<ChannelRequest> {
+    channels.iter().map(|text| text.parse().unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+pub fn engine(folder: &Path) -> Engine {
+    Engine::new(EngineConfig { threads: 2, models: store(folder) }).unwrap()
+}
+
+pub fn store(folder: &Path) -> StoreConfig {
+    StoreConfig {
+        cache: folder.join("cache"),
+        hub: "http://127.0.0.1:9".to_owned(),
+        python: "python3".into(),
+        offline: true,
+    }
+}
+
+/// A sequence that is the same everywhere (`SplitMix64`).
+pub struct Sequence(pub u64);
+
+impl Sequence {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+pub fn sentence(sequence: &mut Sequence, words: usize) -> String {
+    let words: Vec<&str> = (0..words).map(|_| WORDS[sequence.below(WORDS.len())]).collect();
+    words.join(" ")
+}
+
+/// Documents with a title, a text, a year from 1900 to 1909 and a language.
+pub fn documents(count: usize, seed: u64) -> Vec<Document> {
+    let mut sequence = Sequence(seed);
+    (0..count)
+        .map(|i| {
+            let title = sentence(&mut sequence, 2);
+            let length = 3 + sequence.below(12);
+            Document::new(format!("d{i}"))
+                .with("title", title)
+                .with("text", sentence(&mut sequence, length))
+                .with("year", 1900 + sequence.below(10) as i64)
+                .with("lang", ["de", "en", "fr"][sequence.below(3)])
+        })
+        .collect()
+}
+
+/// Writes a `Model2Vec` directory: one row a word, by rule from the seed, vectors of unit length.
+pub fn write_model(directory: &Path, seed: u64) {
+    fs_err::create_dir_all(directory).unwrap();
+    let mut sequence = Sequence(seed);
+    let mut rows = Vec::new();
+    for _ in 0..=WORDS.len() {
+        for _ in 0..DIMENSIONS {
+            let value = (sequence.below(2001) as f32 - 1000.0) / 1000.0;
+            rows.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+    let header = format!(
+        "{{\"embeddings\":{{\"dtype\":\"F32\",\"shape\":[{},{DIMENSIONS}],\"data_offsets\":[0,{}]}}}}",
+        WORDS.len() + 1,
+        rows.len()
+    );
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header.as_bytes());
+    file.extend_from_slice(&rows);
+    fs_err::write(directory.join("model.safetensors"), file).unwrap();
+    let config = r#"{"model_type": "model2vec", "normalize": true}"#;
+    fs_err::write(directory.join("config.json"), config).unwrap();
+    let mut vocabulary = serde_json::Map::new();
+    for (i, word) in WORDS.iter().chain(&["[UNK]"]).enumerate() {
+        vocabulary.insert((*word).to_owned(), i.into());
+    }
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"},
+    });
+    fs_err::write(directory.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+}
+
+/// Stops the work after it was asked a number of times.
+pub struct StopAfter(AtomicU64);
+
+impl StopAfter {
+    pub fn new(looks: u64) -> Self {
+        Self(AtomicU64::new(looks))
+    }
+}
+
+impl Progress for StopAfter {
+    fn begin(&self, _task: &str, _total: u64) {}
+    fn advance(&self, _units: u64) {}
+    fn end(&self) {}
+    fn cancelled(&self) -> bool {
+        let left =
+            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.is_err()
+    }
+}
+
+/// Checks that every sum in the tree holds to a millionth.
+pub fn check_sums(explanation: &Explanation) {
+    if !explanation.parts.is_empty() {
+        let sum: f64 = explanation.parts.iter().map(|part| part.value).sum();
+        close(sum, explanation.value, &explanation.what);
+    }
+    for inside in explanation.parts.iter().chain(&explanation.inputs) {
+        check_sums(inside);
+    }
+}
+
+pub fn close(got: f64, expected: f64, what: &str) {
+    let bound = 1e-6 * expected.abs().max(1e-3);
+    assert!((got - expected).abs() <= bound, "{what}: {got}, expected {expected}");
+}

@@ -1,0 +1,87 @@
+//! A collection as text, for `inspect` and for tests that pin the whole content.
+//!
+//! Every document, term, posting and row is written: not for large collections.
+
+use std::fmt::Write;
+
+use ecphory_core::DocNo;
+
+use crate::schema::ChannelKind;
+use crate::segment::Segment;
+use crate::segment::bm25::Bm25Part;
+use crate::{Result, Snapshot};
+
+impl Snapshot {
+    /// Writes everything in the snapshot as text, segment by segment.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`](crate::Error::Corrupt).
+    pub fn dump(&self) -> Result<String> {
+        let mut out = String::new();
+        for (segment, number) in self.open_segments().iter().zip(0..) {
+            line(&mut out, format_args!("segment {number}: {} documents", segment.documents));
+            dump_documents(&mut out, segment)?;
+            for (channel, position) in self.schema().channels.iter().zip(0..) {
+                match &channel.kind {
+                    ChannelKind::Bm25(_) => {
+                        line(&mut out, format_args!("  bm25 {}", channel.name));
+                        if let Some(part) = &segment.bm25[position] {
+                            dump_bm25(&mut out, part.get()?, segment.documents);
+                        }
+                    }
+                    ChannelKind::Dense(_) => {
+                        line(&mut out, format_args!("  dense {}", channel.name));
+                        dump_dense(&mut out, segment, position)?;
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn line(out: &mut String, content: std::fmt::Arguments<'_>) {
+    writeln!(out, "{content}").expect("a string can always grow");
+}
+
+fn dump_documents(out: &mut String, segment: &Segment) -> Result<()> {
+    let part = segment.stored.get()?;
+    let mut lines = String::new();
+    part.for_each(&mut |doc, fields| {
+        line(&mut lines, format_args!("  {doc} {:?}", part.id(doc)?));
+        for (name, value) in fields {
+            let name = &part.names()[*name as usize];
+            line(&mut lines, format_args!("    {name} = {:?}", value.to_value()));
+        }
+        Ok(())
+    })?;
+    out.push_str(&lines);
+    Ok(())
+}
+
+fn dump_bm25(out: &mut String, part: &Bm25Part, documents: u32) {
+    let (with_terms, length) = (part.documents_with_terms, part.length);
+    line(out, format_args!("    {with_terms} documents with terms, {length} terms in all"));
+    let lengths: Vec<u32> = (0..documents).map(|doc| part.document_length(DocNo(doc))).collect();
+    line(out, format_args!("    lengths {lengths:?}"));
+    part.for_each_term(&mut |term| {
+        let Some(list) = part.postings(term) else { return };
+        let docs = (0..documents).map(DocNo).map(|doc| (doc, list.frequency(doc)));
+        let postings: Vec<String> =
+            docs.filter(|(_, tf)| *tf > 0).map(|(doc, tf)| format!("{doc}:{tf}")).collect();
+        line(out, format_args!("    {term} ({}) {}", list.documents, postings.join(" ")));
+    });
+}
+
+fn dump_dense(out: &mut String, segment: &Segment, channel: usize) -> Result<()> {
+    for range in &segment.dense[channel] {
+        let part = range.part.get()?;
+        for doc in 0..range.documents {
+            let rows = part.rows_of(doc as usize..doc as usize + 1);
+            let values = part.values(rows.clone());
+            let rows: Vec<&[f32]> = values.chunks_exact(part.dimensions()).collect();
+            line(out, format_args!("    {} {rows:?}", range.first + doc));
+        }
+    }
+    Ok(())
+}

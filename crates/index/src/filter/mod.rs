@@ -1,0 +1,131 @@
+//! Filters: which documents a search may return.
+//!
+//! ```text
+//! year >= 2020 and (lang = "de" or lang in ("fr", "it")) and not exists(retracted)
+//! title starts_with "Radi" and _id != "17"
+//! ```
+//!
+//! The rules, in full:
+//! - A comparison holds where the field is there, has the literal's type and compares so. Numbers compare
+//!   with numbers (whole and fractional alike, exactly), text with text (by the bytes of UTF-8, which is
+//!   the order of code points), true and false with each other (`false < true`). A literal of another
+//!   type than the value's matches nothing.
+//! - A list matches where any of its elements does.
+//! - `a != x` is `not a = x`, so it also matches where the field is missing or of another type; `not` turns
+//!   any condition round in the same way. Nothing else matches a missing field.
+//! - `exists(a)` holds where the document has the field, whatever its value.
+//! - `_id` is the document's id, a text.
+//! - `not` binds closer than `and`, `and` closer than `or`; keywords may be written in either case.
+//! - A field's name is a letter or `_`, then letters, digits, `_`, `.` and `-`; any other name, or one that
+//!   is a keyword, stands in backticks. Texts stand in double quotes with `\"`, `\\`, `\n`, `\r`, `\t`.
+//!
+//! Display writes what the parser reads: the two round-trip. Nesting is limited to 64.
+
+mod display;
+pub(crate) mod evaluate;
+mod parse;
+
+/// A condition on documents; parse one with [`str::parse`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// `field op literal`.
+    Compare {
+        /// The field.
+        field: String,
+        /// How to compare.
+        comparison: Comparison,
+        /// With what.
+        literal: Literal,
+    },
+    /// `field in (a, b)`: equal to any of the literals, of which there is at least one.
+    In {
+        /// The field.
+        field: String,
+        /// The literals.
+        literals: Vec<Literal>,
+    },
+    /// `field starts_with "prefix"`, or `prefix(field, "prefix")`.
+    StartsWith {
+        /// The field.
+        field: String,
+        /// What a text has to begin with.
+        prefix: String,
+    },
+    /// `exists(field)`.
+    Exists {
+        /// The field.
+        field: String,
+    },
+    /// All of at least two conditions.
+    And(Vec<Filter>),
+    /// Any of at least two conditions.
+    Or(Vec<Filter>),
+    /// The condition does not hold.
+    Not(Box<Filter>),
+}
+
+/// How a value is compared with a literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// A value written in a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// A finite fractional number.
+    Float(f64),
+    /// `true` or `false`.
+    Bool(bool),
+}
+
+/// The name by which filters know a document's id.
+pub const ID_FIELD: &str = "_id";
+
+/// The words that are no field names.
+const KEYWORDS: [&str; 9] =
+    ["and", "or", "not", "in", "exists", "prefix", "starts_with", "true", "false"];
+
+fn is_keyword(name: &str) -> bool {
+    KEYWORDS.iter().any(|keyword| name.eq_ignore_ascii_case(keyword))
+}
+
+fn is_name_start(c: char) -> bool {
+    c.is_alphabetic() || c == '_'
+}
+
+fn is_name_part(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '-')
+}
+
+impl Filter {
+    /// Yields the names of the fields that the filter looks at, `_id` included, in order, with repetitions.
+    pub fn fields(&self) -> Vec<&str> {
+        match self {
+            Filter::Compare { field, .. }
+            | Filter::In { field, .. }
+            | Filter::StartsWith { field, .. }
+            | Filter::Exists { field } => vec![field],
+            Filter::And(all) | Filter::Or(all) => all.iter().flat_map(Filter::fields).collect(),
+            Filter::Not(inner) => inner.fields(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! The on-disk types: part files and manifests. `docs/format.md` draws them byte by byte.
+//!
+//! Everything is little-endian and of fixed width. A change that an older program could misread needs a
+//! new [`VERSION`] and a new committed collection under `tests/golden/`.
+
+pub mod manifest;
+pub mod part;
+pub mod records;
+
+/// The version of every file, in the header of parts and in the manifest.
+pub const VERSION: u32 = 1;
+/// The folder of the part files.
+pub const SEGMENTS: &str = "seg";
+/// The file that names the manifest in force.
+pub const CURRENT: &str = "CURRENT";
+/// The largest number of documents in one segment.
+pub const MAX_SEGMENT_DOCUMENTS: u32 = 1 << 24;

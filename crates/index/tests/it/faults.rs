@@ -1,0 +1,181 @@
+//! A storage that fails at every step, the lock, what a dropped writer leaves, and bad documents.
+
+use std::io;
+
+use ecphory_core::storage::{Directory, Memory, Storage};
+use ecphory_core::{Document, ErrorKind, Progress, Silent, Value};
+use ecphory_index::{Collection, Rows};
+use std::sync::Arc;
+
+use crate::support::*;
+
+#[test]
+fn a_disk_that_fills_at_any_step_leaves_the_last_commit() {
+    let origin = Memory::new();
+    five(&origin);
+    let before = observe(&origin).unwrap();
+    let mut steps = 0;
+    loop {
+        let storage = copy(&origin);
+        let collection = open(&storage).unwrap();
+        let held = collection.snapshot().unwrap();
+        let held_dump = held.dump().unwrap();
+        let mut writer = collection.writer().unwrap();
+        storage.fail_after(steps, io::ErrorKind::StorageFull);
+        let outcome = stage(&mut writer, &[doc("new", "radium")]).and_then(|()| {
+            writer.stage_rows("dense", Rows { counts: &[1], values: &[0.0, 0.0, 1.0] })?;
+            writer.commit()
+        });
+        storage.heal();
+        assert_eq!(held.dump().unwrap(), held_dump, "a snapshot changed under its holder");
+        let after = observe(&storage).unwrap();
+        let Err(error) = outcome else {
+            assert_ne!(after, before);
+            break;
+        };
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+        // Only where the sync of the folder after the last rename failed is the commit there already.
+        let committed = open(&storage).unwrap().snapshot().unwrap().find("new").unwrap().is_some();
+        assert!(after == before || committed, "step {steps} left something else");
+        assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::Io, "the writer has stopped");
+        drop(writer);
+
+        // The next writer starts from there, and sweeps.
+        let mut writer = collection.writer().unwrap();
+        assert!(storage.list("tmp").unwrap().is_empty());
+        stage(&mut writer, &[doc("newer", "radium")]).unwrap();
+        writer.commit().unwrap();
+        let snapshot = collection.snapshot().unwrap();
+        assert_eq!(snapshot.documents(), if committed { 7 } else { 6 });
+        assert!(snapshot.find("newer").unwrap().is_some());
+        steps += 1;
+    }
+    assert!(steps > 15, "only {steps} steps were tried");
+}
+
+#[test]
+fn creating_on_a_full_disk_can_be_repeated() {
+    for steps in 0.. {
+        let storage = Memory::new();
+        storage.fail_after(steps, io::ErrorKind::StorageFull);
+        let outcome = Collection::create(Arc::new(storage.clone()), schema());
+        storage.heal();
+        let Err(error) = outcome else { break };
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        match Collection::create(Arc::new(storage.clone()), schema()) {
+            Ok(_) => assert_eq!(open(&storage).unwrap().snapshot().unwrap().documents(), 0),
+            // The last sync failed: the collection is there.
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Conflict);
+                assert_eq!(open(&storage).unwrap().snapshot().unwrap().documents(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn there_is_one_writer_and_readers_do_not_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = || Arc::new(Directory::create(dir.path(), &["seg"]).unwrap());
+    let collection = Collection::create(storage(), schema()).unwrap();
+    let mut writer = collection.writer().unwrap();
+    let other = Collection::open(storage()).unwrap();
+    let error = other.writer().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("wait until it is done"), "{error}");
+    stage(&mut writer, &[doc("a", "radium")]).unwrap();
+    let empty = other.snapshot().unwrap();
+    assert_eq!(empty.documents(), 0);
+    assert_eq!(writer.snapshot().documents(), 1);
+    writer.commit().unwrap();
+    assert_eq!(other.snapshot().unwrap().documents(), 1);
+    assert_eq!(empty.documents(), 0);
+    drop(writer);
+    other.writer().unwrap();
+}
+
+#[test]
+fn what_was_not_committed_is_swept_and_its_numbers_are_not_used_again() {
+    let storage = Memory::new();
+    let collection = create(&storage, schema());
+    let mut writer = collection.writer().unwrap();
+    stage(&mut writer, &[doc("a", "x")]).unwrap();
+    let lost = storage.list("seg").unwrap();
+    drop(writer);
+    assert_eq!(collection.snapshot().unwrap().documents(), 0);
+    assert_eq!(storage.list("seg").unwrap(), lost, "readers remove nothing");
+    storage.overwrite("tmp/rest", b"rest".to_vec());
+    let mut writer = collection.writer().unwrap();
+    assert!(storage.list("seg").unwrap().is_empty() && storage.list("tmp").unwrap().is_empty());
+    stage(&mut writer, &[doc("a", "x")]).unwrap();
+    writer.commit().unwrap();
+    assert!(storage.list("seg").unwrap().iter().all(|file| !lost.contains(file)));
+    for _ in 0..3 {
+        let generation = collection.snapshot().unwrap().generation();
+        writer.commit().unwrap();
+        assert_eq!(collection.snapshot().unwrap().generation(), generation, "nothing was staged");
+    }
+    stage(&mut writer, &[doc("b", "x")]).unwrap();
+    writer.commit().unwrap();
+    let manifests: Vec<String> =
+        storage.list("").unwrap().into_iter().filter(|file| file.starts_with("MANIFEST")).collect();
+    assert_eq!(manifests, ["MANIFEST-000002", "MANIFEST-000003"], "the last two are kept");
+}
+
+fn check_refused(documents: &[Document], kind: ErrorKind, message: &str) {
+    let storage = Memory::new();
+    let collection = create(&storage, schema());
+    add(&collection, &[vec![doc("old", "x")]]);
+    let before = storage.names();
+    let mut writer = collection.writer().unwrap();
+    let error = stage(&mut writer, documents).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
+    writer.commit().unwrap();
+    assert_eq!(storage.names(), before, "something of the batch was kept");
+    stage(&mut writer, &[doc("good", "x")]).unwrap();
+}
+
+#[test]
+fn bad_documents_are_named_and_nothing_of_the_batch_is_kept() {
+    let duplicate = [doc("a", "x"), doc("b", "x"), doc("a", "y")];
+    let message = "the id \"a\" is there twice: documents 0 and 2 of the batch (counted from 0)";
+    check_refused(&duplicate, ErrorKind::Conflict, message);
+    let message = "the id \"old\" is there twice: the collection already has it, and document 1 of the batch (counted from 0)";
+    check_refused(&[doc("a", "x"), doc("old", "x")], ErrorKind::Conflict, message);
+    let message = "document \"number 1 of the batch\": the id is empty";
+    check_refused(&[doc("a", "x"), doc("", "x")], ErrorKind::Input, message);
+    let message = "document \"number 0 of the batch\": the id has 65537 bytes, the limit is 65536";
+    check_refused(&[doc("x".repeat(65_537), "x")], ErrorKind::Input, message);
+    let message = "document \"a\": field \"n\" holds a number that is not finite";
+    check_refused(&[doc("a", "x").with("n", f64::NAN)], ErrorKind::Input, message);
+    let list = |inner: Value| Value::List(vec![inner]);
+    let deep = (0..9).fold(Value::Integer(1), |inner, _| list(inner));
+    let message = "document \"a\": field \"n\" has lists nested more than 8 deep";
+    check_refused(&[doc("a", "x").with("n", deep)], ErrorKind::Input, message);
+    let message = "document \"a\": field \"_id\" cannot be stored: the name is that of the id";
+    check_refused(&[doc("a", "x").with("_id", "b")], ErrorKind::Input, message);
+    let mut twice = doc("a", "x");
+    twice.fields.push(("text".to_owned(), "y".into()));
+    let message = "document \"a\": field \"text\" cannot be stored: the name is there twice";
+    check_refused(&[twice], ErrorKind::Input, message);
+}
+
+#[test]
+fn a_stopped_build_leaves_nothing() {
+    struct Stop;
+    impl Progress for Stop {
+        fn begin(&self, _: &str, _: u64) {}
+        fn advance(&self, _: u64) {}
+        fn end(&self) {}
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+    let storage = Memory::new();
+    let collection = create(&storage, schema());
+    let mut writer = collection.writer().unwrap();
+    let error = writer.stage(&[doc("a", "x")], &pool(2), &Stop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(storage.list("seg").unwrap().is_empty());
+    writer.stage(&[doc("a", "x")], &pool(2), &Silent).unwrap();
+}

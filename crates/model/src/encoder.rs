@@ -1,0 +1,274 @@
+//! Text to vectors with the model of a directory.
+
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use ecphory_core::Progress;
+use ecphory_core::storage::{Bytes, Directory};
+use ecphory_kernels::Level;
+use ecphory_text::subword::Tokenizer;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::eval::Eval;
+use crate::executor::TokenBatch;
+use crate::fingerprint::digest;
+use crate::head::Head;
+use crate::layout::{Layout, Prompts};
+use crate::load::{self, Body};
+use crate::plan;
+
+/// The tokenizer of a model directory.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+
+/// How to open an encoder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncoderOptions {
+    /// Tokens read of a text, special tokens included; the model's own limit where there is none here.
+    pub max_tokens: Option<usize>,
+}
+
+/// What a text is: it chooses the prompt that is put before it, where the model has any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Something to search for.
+    Query,
+    /// Something to be found.
+    Document,
+}
+
+/// A model that makes one vector of a text.
+///
+/// The vector of a text is the same, bit for bit, whatever texts it is encoded with, in which order, and on
+/// how many threads. Memory: the weights once more in the order of the matrix kernels (the token table stays
+/// in the file's map), and per thread the states of one batch, about 10 MiB for MiniLM.
+pub struct Encoder {
+    name: String,
+    level: Level,
+    tokenizer: Tokenizer,
+    body: Body,
+    head: Head,
+    prompts: Prompts,
+    lower_case: bool,
+    max_tokens: usize,
+    notes: Vec<String>,
+    /// What the fingerprint covers besides `files`.
+    settings: String,
+    files: Vec<Bytes>,
+    fingerprint: OnceLock<String>,
+    /// Executors that no thread is using, with their memory.
+    idle: Mutex<Vec<Eval>>,
+}
+
+impl Encoder {
+    /// Opens a model directory: a transformer of the BERT family in the Hugging Face layout, with or
+    /// without the modules of sentence-transformers, or a static table.
+    ///
+    /// # Errors
+    /// `NotFound` for a missing file, `Input` for a model that is not supported, `Corrupt` for damaged
+    /// files, `Usage` for a limit that the model does not have.
+    pub fn open(directory: &Path, options: &EncoderOptions) -> Result<Self> {
+        let layout = load::layout(directory)?;
+        let loaded = load::load(directory, layout)?;
+        let (least, most) = loaded.token_limits;
+        let max_tokens = options.max_tokens.unwrap_or(loaded.default_tokens);
+        if !(least..=most).contains(&max_tokens) {
+            let model = directory.display().to_string();
+            return Err(Error::MaxTokens { model, asked: max_tokens, least, most });
+        }
+        let path = loaded.layout.body.join(TOKENIZER);
+        if !path.try_exists()? {
+            return Err(Error::MissingFile {
+                directory: loaded.layout.body,
+                file: TOKENIZER.to_owned(),
+                hint: "save the tokenizer in the format of the tokenizers library",
+            });
+        }
+        let mut files = loaded.files;
+        files.push(Directory::map_file(&path)?);
+        let Layout { prompts, lower_case, notes, .. } = loaded.layout;
+        let settings = format!(
+            "ecphory encoder 1\n{}\nmax_tokens {max_tokens}\nlower_case {lower_case}\nprompts {:?} {:?}\n",
+            loaded.settings, prompts.query, prompts.document
+        );
+        Ok(Self {
+            name: name_of(directory),
+            level: Level::detect(),
+            tokenizer: Tokenizer::open(&path)?,
+            body: loaded.body,
+            head: loaded.head,
+            prompts,
+            lower_case,
+            max_tokens,
+            notes,
+            settings,
+            files,
+            fingerprint: OnceLock::new(),
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Returns the name of the model's directory.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the kind of model: `bert`, `distilbert`, `roberta`, `mpnet` or `static`.
+    pub fn architecture(&self) -> &'static str {
+        match &self.body {
+            Body::Transformer { family, .. } => family.name(),
+            Body::Static(_) => "static",
+        }
+    }
+
+    /// Returns how many values a vector has.
+    pub fn dimensions(&self) -> usize {
+        self.head.dimensions
+    }
+
+    /// Returns how many tokens are read of a text, special tokens included.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// Returns whether vectors have unit length (but those of texts without tokens, which are zero).
+    pub fn normalized(&self) -> bool {
+        self.head.normalizes()
+    }
+
+    /// Returns what was assumed where the model directory does not say, for people to read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns a SHA-256 digest, in hexadecimal, of everything that changes the vectors: weights, tokenizer,
+    /// sizes, pooling, the limit of tokens, prompts. Where a model lies and what it is called does not count.
+    ///
+    /// The first call reads the weights.
+    pub fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| digest(&self.settings, &self.files))
+    }
+
+    /// Encodes texts into `texts.len()` rows of [`Self::dimensions`] values, in the order of the texts.
+    ///
+    /// Reports a task `encode` with one unit a text. Holds the token ids of all texts: hand in a few
+    /// thousand at a time.
+    ///
+    /// # Errors
+    /// `Interrupted` soon after the caller asked to stop; what the tokenizer says about a text.
+    pub fn encode(
+        &self,
+        texts: &[&str],
+        role: Role,
+        pool: &rayon::ThreadPool,
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>> {
+        progress.begin("encode", texts.len() as u64);
+        let vectors = pool.install(|| self.encode_here(texts, role, progress));
+        progress.end();
+        vectors
+    }
+
+    fn encode_here(&self, texts: &[&str], role: Role, progress: &dyn Progress) -> Result<Vec<f32>> {
+        let tokens: Vec<Vec<u32>> = texts
+            .par_iter()
+            .map(|text| {
+                if progress.cancelled() { Err(Error::Interrupted) } else { self.tokens(text, role) }
+            })
+            .collect::<Result<_>>()?;
+        let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
+        let batches = plan::batches(&lengths, rayon::current_num_threads());
+        let vectors: Vec<Vec<f32>> = batches
+            .par_iter()
+            // Singly, so that threads take the longest batches first.
+            .with_max_len(1)
+            .map(|batch| {
+                if progress.cancelled() {
+                    return Err(Error::Interrupted);
+                }
+                let sequences: Vec<&[u32]> = batch.iter().map(|&i| &tokens[i][..]).collect();
+                let vectors = self.encode_batch(&sequences);
+                progress.advance(batch.len() as u64);
+                Ok(vectors)
+            })
+            .collect::<Result<_>>()?;
+        let dimensions = self.dimensions();
+        let mut out = vec![0.0; texts.len() * dimensions];
+        for (batch, vectors) in batches.iter().zip(&vectors) {
+            for (&index, vector) in batch.iter().zip(vectors.chunks_exact(dimensions)) {
+                out[index * dimensions..][..dimensions].copy_from_slice(vector);
+            }
+        }
+        Ok(out)
+    }
+
+    fn tokens(&self, text: &str, role: Role) -> Result<Vec<u32>> {
+        let prompt = match role {
+            Role::Query => &self.prompts.query,
+            Role::Document => &self.prompts.document,
+        };
+        let mut text = std::borrow::Cow::Borrowed(text);
+        if !prompt.is_empty() {
+            text = format!("{prompt}{text}").into();
+        }
+        if self.lower_case {
+            text = text.to_lowercase().into();
+        }
+        let (tokens, rows) = match &self.body {
+            Body::Transformer { vocabulary, .. } => {
+                (self.tokenizer.encode(&text, self.max_tokens)?, *vocabulary)
+            }
+            Body::Static(table) => {
+                (self.tokenizer.encode_bare(&text, self.max_tokens)?, table.tokens())
+            }
+        };
+        match tokens.iter().find(|&&token| token as usize >= rows) {
+            Some(&token) => Err(Error::TokenOutside { model: self.name.clone(), token, rows }),
+            None => Ok(tokens),
+        }
+    }
+
+    /// Encodes some texts on this thread.
+    fn encode_batch(&self, sequences: &[&[u32]]) -> Vec<f32> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut run = idle.unwrap_or_else(|| Eval::new(self.level));
+        let (pooled, columns) = match &self.body {
+            Body::Transformer { encoder, .. } => {
+                let batch = TokenBatch::new(sequences.iter().copied());
+                let states = encoder.forward(&mut run, &batch);
+                let columns = states.columns;
+                let rows = |span: &std::ops::Range<usize>| span.start * columns..span.end * columns;
+                let pooled = batch
+                    .spans
+                    .iter()
+                    .flat_map(|s| self.head.pool(&states.values[rows(s)], columns));
+                let pooled: Vec<f32> = pooled.collect();
+                run.recycle(states);
+                (pooled, columns * self.head.pooling.len())
+            }
+            Body::Static(table) => {
+                let mut pooled = vec![0.0; sequences.len() * table.dimensions()];
+                let rows = pooled.chunks_exact_mut(table.dimensions());
+                rows.zip(sequences).for_each(|(row, tokens)| table.mean(tokens, row));
+                (pooled, table.dimensions())
+            }
+        };
+        let vectors = self.head.finish(&mut run, self.level, pooled, columns);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+        vectors
+    }
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn name_of(directory: &Path) -> String {
+    let last = directory.file_name().unwrap_or(directory.as_os_str());
+    last.to_string_lossy().into_owned()
+}

@@ -1,0 +1,295 @@
+//! What can go wrong between a model's name and its vectors.
+
+use std::io;
+use std::path::PathBuf;
+
+use ecphory_core::ErrorKind;
+use ecphory_core::nearest::hint;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused; the path is in the message.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+
+    /// A model directory lacks a file.
+    #[error("{} has no {file}; {hint}", directory.display())]
+    MissingFile {
+        /// The model directory.
+        directory: PathBuf,
+        /// The file, relative to it.
+        file: String,
+        /// What to do.
+        hint: &'static str,
+    },
+
+    /// A configuration file is not what it should be.
+    #[error("{} is malformed: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The place and the reason.
+        source: serde_json::Error,
+    },
+
+    /// A configuration asks for something this engine cannot do, or contradicts itself.
+    #[error("{}: {setting} is {found}, supported: {supported}", path.display())]
+    Unsupported {
+        /// The configuration file.
+        path: PathBuf,
+        /// The key.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        supported: String,
+    },
+
+    /// A weight file is truncated or its header is damaged.
+    #[error("{} is not an intact safetensors file: {source}; pull or copy the model again", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What the header's reader says.
+        source: safetensors::SafeTensorError,
+    },
+
+    /// The weight files lack a tensor that the configuration demands.
+    #[error("{} has no tensor {tensor}", path.display())]
+    MissingTensor {
+        /// The weight file.
+        path: PathBuf,
+        /// The tensor, without prefix.
+        tensor: String,
+    },
+
+    /// A tensor has another shape than the configuration demands.
+    #[error("{}: tensor {tensor} has shape {found:?}, the configuration demands {expected:?}", path.display())]
+    Shape {
+        /// The weight file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The shape that the configuration gives.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+
+    /// A tensor has values of a kind that is not supported.
+    #[error("{}: tensor {tensor} has values of type {found}, supported: F32, F16, BF16", path.display())]
+    Precision {
+        /// The weight file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its type, as safetensors calls it.
+        found: String,
+    },
+
+    /// The tokenizer could not be read, or could not split a text.
+    #[error(transparent)]
+    Tokenizer(#[from] ecphory_text::Error),
+
+    /// The tokenizer gives an id that the weights have no row for.
+    #[error(
+        "the tokenizer of {model} gives token {token}, the table of the weights has {rows} rows"
+    )]
+    TokenOutside {
+        /// The model.
+        model: String,
+        /// The id.
+        token: u32,
+        /// How many rows there are.
+        rows: usize,
+    },
+
+    /// More tokens were asked for than the model has positions, or too few to hold a text.
+    #[error("max_tokens is {asked}, {model} takes {least} to {most}")]
+    MaxTokens {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        asked: usize,
+        /// The least that makes sense.
+        least: usize,
+        /// The positions of the model.
+        most: usize,
+    },
+
+    /// The model is not in the cache.
+    #[error("model {name} is not there; get it with `ecphory models pull {name}`")]
+    NotPulled {
+        /// The name in the catalogue.
+        name: String,
+    },
+
+    /// A pulled model is no longer what was pulled.
+    #[error("model {name} is damaged: {} {problem}; get it again with `ecphory models pull {name}`", path.display())]
+    Damaged {
+        /// The name in the catalogue.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// A directory cannot be copied into the cache under its own name.
+    #[error("{} cannot be pulled as {name}, the catalogue has a model of that name; rename the directory", path.display())]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// The name is in no catalogue and no directory.
+    #[error("there is no model {name}: neither a directory nor in the catalogue{}", hint(*nearest))]
+    UnknownModel {
+        /// The name.
+        name: String,
+        /// The nearest name in the catalogue.
+        nearest: Option<&'static str>,
+    },
+
+    /// A model was to be pulled while the store is offline.
+    #[error("model {name} is not in the cache, and the store is offline")]
+    Offline {
+        /// The name in the catalogue.
+        name: String,
+    },
+
+    /// No source gave the model.
+    #[error("model {name} could not be pulled{}", list(failures))]
+    Pull {
+        /// The name in the catalogue.
+        name: String,
+        /// Why, source by source, in the order in which they were tried.
+        failures: Vec<SourceFailure>,
+    },
+
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Interrupted,
+}
+
+/// Why one source of a model did not give it.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct SourceFailure {
+    /// The source.
+    pub place: String,
+    /// What happened.
+    pub reason: FetchError,
+}
+
+/// What can go wrong while a file is fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The server answered with an error, or could not be reached.
+    #[error("{url}: {source}")]
+    Http {
+        /// The address.
+        url: String,
+        /// What the client says.
+        source: Box<ureq::Error>,
+    },
+
+    /// The pip client failed.
+    #[error("{client} ended with {status}: {message}")]
+    Client {
+        /// The command.
+        client: String,
+        /// Its exit status.
+        status: std::process::ExitStatus,
+        /// The last line of its error output.
+        message: String,
+    },
+
+    /// A package is not a readable archive.
+    #[error("{package}: {source}")]
+    Archive {
+        /// The package.
+        package: String,
+        /// What the archive's reader says.
+        source: zip::result::ZipError,
+    },
+
+    /// An archive or directory lacks a file.
+    #[error("{container} has no {file}")]
+    Missing {
+        /// The archive or directory.
+        container: String,
+        /// The file.
+        file: String,
+    },
+
+    /// The content is not the one in the catalogue.
+    #[error("{file} has SHA-256 {found}, expected {expected}")]
+    Checksum {
+        /// The file.
+        file: String,
+        /// The digest in the catalogue.
+        expected: String,
+        /// The digest of what came.
+        found: String,
+    },
+
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Interrupted,
+}
+
+impl Error {
+    /// Returns what the caller has to act on.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Io(error) => ErrorKind::of_io(error),
+            Error::MissingFile { .. }
+            | Error::NotPulled { .. }
+            | Error::Offline { .. }
+            | Error::UnknownModel { .. } => ErrorKind::NotFound,
+            Error::Json { .. }
+            | Error::Weights { .. }
+            | Error::MissingTensor { .. }
+            | Error::Shape { .. }
+            | Error::Damaged { .. }
+            | Error::TokenOutside { .. } => ErrorKind::Corrupt,
+            Error::Unsupported { .. } | Error::Precision { .. } => ErrorKind::Input,
+            Error::Tokenizer(error) => error.kind(),
+            Error::MaxTokens { .. } => ErrorKind::Usage,
+            Error::NameTaken { .. } => ErrorKind::Conflict,
+            Error::Pull { failures, .. } => pull_kind(failures),
+            Error::Interrupted => ErrorKind::Interrupted,
+        }
+    }
+}
+
+fn list(failures: &[SourceFailure]) -> String {
+    failures.iter().fold(String::new(), |list, failure| format!("{list}\n  {failure}"))
+}
+
+/// Content that came but is wrong weighs more than a source that did not answer.
+fn pull_kind(failures: &[SourceFailure]) -> ErrorKind {
+    let wrong = |f: &SourceFailure| {
+        matches!(f.reason, FetchError::Checksum { .. } | FetchError::Archive { .. })
+    };
+    let full = failures.iter().find_map(|f| match &f.reason {
+        FetchError::Io(error) if ErrorKind::of_io(error) == ErrorKind::Limit => {
+            Some(ErrorKind::Limit)
+        }
+        _ => None,
+    });
+    full.unwrap_or(if failures.iter().any(wrong) { ErrorKind::Corrupt } else { ErrorKind::Io })
+}

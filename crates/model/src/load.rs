@@ -1,0 +1,149 @@
+//! Putting an encoder together from the files of a directory.
+
+use std::path::Path;
+
+use ecphory_core::storage::Bytes;
+
+use crate::config::{self, Family, TransformerConfig};
+use crate::error::{Error, Result};
+use crate::eval::Eval;
+use crate::executor::Executor;
+use crate::head::{Head, Step};
+use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
+use crate::post_norm::PostNorm;
+use crate::static_table::{self, StaticTable, UNLIMITED};
+use crate::weights::Weights;
+
+/// What makes states of tokens.
+pub(crate) enum Body {
+    Transformer { family: Family, encoder: Box<PostNorm<Eval>>, vocabulary: usize },
+    Static(Box<StaticTable>),
+}
+
+/// Everything about a model but its tokenizer.
+pub(crate) struct Loaded {
+    pub(crate) layout: Layout,
+    pub(crate) body: Body,
+    pub(crate) head: Head,
+    /// The least and the most tokens of a text.
+    pub(crate) token_limits: (usize, usize),
+    pub(crate) default_tokens: usize,
+    /// The settings that change vectors, one a line.
+    pub(crate) settings: String,
+    /// The contents of the weight files.
+    pub(crate) files: Vec<Bytes>,
+}
+
+/// Reads what a directory says about its modules, or what its configuration implies.
+pub(crate) fn layout(directory: &Path) -> Result<Layout> {
+    if !directory.try_exists()? {
+        let (directory, file) = (directory.to_owned(), config::CONFIG.to_owned());
+        return Err(Error::MissingFile { directory, file, hint: "there is no such directory" });
+    }
+    let mut layout = Layout::open(directory)?;
+    if directory.join(MODULES).try_exists()? {
+        return Ok(layout);
+    }
+    if !directory.join(config::CONFIG).try_exists()? {
+        return Err(Error::MissingFile {
+            directory: directory.to_owned(),
+            file: format!("{} or {MODULES}", config::CONFIG),
+            hint: "a model is a directory in the Hugging Face layout",
+        });
+    }
+    let may_be_static =
+        matches!(config::model_type(directory)?.as_deref(), None | Some("model2vec"));
+    if may_be_static && static_table::is_model2vec(directory, &Weights::open(directory)?)? {
+        layout.kind = BodyKind::Static;
+        layout.pooling.clear();
+    } else {
+        layout.assume_mean_and_unit_length();
+    }
+    Ok(layout)
+}
+
+/// Loads the weights of a model.
+pub(crate) fn load(directory: &Path, layout: Layout) -> Result<Loaded> {
+    match layout.kind {
+        BodyKind::Transformer => load_transformer(layout),
+        BodyKind::Static => load_static(directory, layout),
+    }
+}
+
+fn load_transformer(layout: Layout) -> Result<Loaded> {
+    let config = TransformerConfig::open(&layout.body)?;
+    let mut weights = Weights::open(&layout.body)?;
+    let encoder = Box::new(PostNorm::load(&config, &mut weights)?);
+    let pooled = config.hidden * layout.pooling.len();
+    let mut files = weights.contents();
+    let head = load_head(&layout, pooled, &mut files)?;
+    // `[CLS]`, one token, `[SEP]`.
+    let (least, most) = (3, config.max_tokens());
+    Ok(Loaded {
+        settings: format!("{config:?}\n{:?}\n{}", layout.pooling, describe(&layout.steps)),
+        default_tokens: layout.max_tokens.map_or(most, |n| n.clamp(least, most)),
+        body: Body::Transformer { family: config.family, encoder, vocabulary: config.vocabulary },
+        token_limits: (least, most),
+        head,
+        files,
+        layout,
+    })
+}
+
+fn load_static(directory: &Path, mut layout: Layout) -> Result<Loaded> {
+    let weights = Weights::open(&layout.body)?;
+    let table = StaticTable::open(&layout.body, &weights)?;
+    let has_modules = directory.join(MODULES).try_exists()?;
+    if !has_modules && table.normalize.unwrap_or(false) {
+        layout.steps.push(StepLayout::Normalize);
+    }
+    let mut files = weights.contents();
+    let head = load_head(&layout, table.dimensions(), &mut files)?;
+    Ok(Loaded {
+        settings: format!("static {:?}\n{}", table.unknown(), describe(&layout.steps)),
+        default_tokens: table.default_tokens,
+        token_limits: (1, UNLIMITED),
+        body: Body::Static(Box::new(table)),
+        head,
+        files,
+        layout,
+    })
+}
+
+fn load_head(layout: &Layout, pooled: usize, files: &mut Vec<Bytes>) -> Result<Head> {
+    let mut dimensions = pooled;
+    let mut steps = Vec::new();
+    for step in &layout.steps {
+        steps.push(match step {
+            StepLayout::Normalize => Step::Normalize,
+            StepLayout::Dense { folder, input, out, bias, activation } => {
+                if *input != dimensions {
+                    return Err(Error::Unsupported {
+                        path: folder.join(config::CONFIG),
+                        setting: "in_features",
+                        found: input.to_string(),
+                        supported: format!("{dimensions}, the dimensions that come in"),
+                    });
+                }
+                let weights = Weights::open(folder)?;
+                let weight = weights.tensor("linear.weight", &[*out, *input])?;
+                let bias = bias.then(|| weights.tensor("linear.bias", &[*out])).transpose()?;
+                dimensions = *out;
+                files.extend(weights.contents());
+                Step::Dense(Box::new(Eval::linear(&[(weight, bias)], *activation)?))
+            }
+        });
+    }
+    Ok(Head { pooling: layout.pooling.clone(), steps, dimensions })
+}
+
+/// Describes steps for the fingerprint, without the folders they lie in.
+fn describe(steps: &[StepLayout]) -> String {
+    let one = |step: &StepLayout| match step {
+        StepLayout::Normalize => "normalize".to_owned(),
+        StepLayout::Dense { input, out, bias, activation, .. } => {
+            format!("dense {input} {out} {bias} {activation:?}")
+        }
+    };
+    steps.iter().map(one).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,9 @@
+//! Tests of encoders and of the model store through their public interface.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod damage;
+mod minilm;
+mod support;
+mod tiny;

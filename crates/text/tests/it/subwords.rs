@@ -1,0 +1,97 @@
+use crate::data::{golden, model};
+use ecphory_core::ErrorKind;
+use ecphory_text::Error;
+use ecphory_text::subword::Tokenizer;
+use std::path::{Path, PathBuf};
+
+fn small() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wordpiece.json")
+}
+
+fn ids(row: &serde_json::Value) -> Vec<u32> {
+    row.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn check(tokenizer: &Tokenizer, name: &str) {
+    let rows: serde_json::Value = serde_json::from_str(&golden(name)).unwrap();
+    for row in rows.as_array().unwrap() {
+        let text = row["text"].as_str().unwrap();
+        let limit = row["limit"].as_u64().unwrap() as usize;
+        if let Some(second) = row["second"].as_str() {
+            let pair = tokenizer.encode_pair(text, second, limit).unwrap();
+            assert_eq!(pair.ids, ids(&row["ids"]), "{row}");
+            assert_eq!(pair.type_ids, ids(&row["type_ids"]), "{row}");
+        } else {
+            assert_eq!(tokenizer.encode(text, limit).unwrap(), ids(&row["ids"]), "{row}");
+        }
+    }
+}
+
+#[test]
+fn a_small_wordpiece_equals_the_reference_package() {
+    let tokenizer = Tokenizer::open(&small()).unwrap();
+    check(&tokenizer, "subword.small.json");
+    assert_eq!(tokenizer.special_tokens(), 2);
+    assert_eq!(tokenizer.token(2).as_deref(), Some("[CLS]"));
+    assert_eq!(tokenizer.id("fox"), Some(8));
+    assert_eq!(tokenizer.vocabulary_size(), 110);
+}
+
+#[test]
+fn minilm_equals_the_reference_package() {
+    let Some(path) = model("minilm", "tokenizer.json") else { return };
+    let tokenizer = Tokenizer::open(&path).unwrap();
+    check(&tokenizer, "subword.minilm.json");
+    assert_eq!(tokenizer.vocabulary_size(), 30522);
+}
+
+#[test]
+fn special_tokens_survive_any_limit() {
+    let tokenizer = Tokenizer::open(&small()).unwrap();
+    for limit in 2..12 {
+        let ids = tokenizer.encode("the quick brown fox jumps over the lazy dog", limit).unwrap();
+        assert_eq!(ids.len(), limit);
+        assert_eq!((ids[0], ids[limit - 1]), (2, 3));
+    }
+    let error = tokenizer.encode("fox", 1).unwrap_err();
+    assert!(matches!(error, Error::NoRoom { max_tokens: 1, needed: 2 }));
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(tokenizer.encode_pair("fox", "dog", 2).is_err());
+}
+
+#[test]
+fn bad_files_are_errors_of_their_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = Tokenizer::open(&dir.path().join("tokenizer.json")).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    assert_eq!(missing.to_string().matches("tokenizer.json").count(), 1, "{missing}");
+    let whole = fs_err::read(small()).unwrap();
+    for bytes in [&b""[..], b"{}", b"[1", &whole[..whole.len() / 2]] {
+        let path = dir.path().join("bad.json");
+        fs_err::write(&path, bytes).unwrap();
+        let error = Tokenizer::open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("bad.json"));
+    }
+    // A template that leaves out the text cannot be used.
+    let text = String::from_utf8(whole).unwrap();
+    let broken = text.replace(r#"{"Sequence":{"id":"A","type_id":0}},"#, "");
+    assert_ne!(broken, text);
+    let error = Tokenizer::from_bytes(broken.as_bytes(), Path::new("x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn threads_share_a_tokenizer() {
+    let tokenizer = Tokenizer::open(&small()).unwrap();
+    let expect = tokenizer.encode("hello retrieval world", 16).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(tokenizer.encode("hello retrieval world", 16).unwrap(), expect);
+                }
+            });
+        }
+    });
+}
