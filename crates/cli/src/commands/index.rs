@@ -93,7 +93,9 @@ fn make(args: &Index, corpus: &Path, context: &Context) -> anyhow::Result<(Colle
 
 /// Parses channel requests, or the default ones where there are none.
 pub fn channels(requests: &[String], default: &[&str]) -> anyhow::Result<Vec<ChannelRequest>> {
-    let parse = |text: &str| text.parse::<ChannelRequest>().map_err(|error| ecphory::Error::from(error).into());
+    let parse = |text: &str| {
+        text.parse::<ChannelRequest>().map_err(|error| ecphory::Error::from(error).into())
+    };
     if requests.is_empty() {
         return default.iter().map(|text| parse(text)).collect();
     }
