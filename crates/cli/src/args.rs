@@ -1,5 +1,10 @@
 //! The arguments of the command, as clap reads them. What they mean stands in [`crate::commands`].
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments are the help text, where backticks would be shown"
+)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -160,7 +165,7 @@ pub struct Eval {
     /// How to judge.
     #[command(flatten)]
     pub judging: Judging,
-    /// Test each run against this one.
+    /// Test each run against this one; the text output then shows that comparison.
     #[arg(long, value_name = "RUN")]
     pub baseline: Option<PathBuf>,
     /// Give the values of each query too.

@@ -28,8 +28,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads ECPHORY_CACHE (default: `ecphory` in XDG_CACHE_HOME or ~/.cache), ECPHORY_DATA (directories
-    /// separated by colons), ECPHORY_HUB and ECPHORY_PYTHON.
+    /// Reads `ECPHORY_CACHE` (default: `ecphory` in `XDG_CACHE_HOME` or `~/.cache`), `ECPHORY_DATA` (directories
+    /// separated by colons), `ECPHORY_HUB` and `ECPHORY_PYTHON`.
     pub fn new(common: &Common) -> anyhow::Result<Self> {
         let cache = cache_directory()?;
         let threads = match common.threads {

@@ -43,7 +43,7 @@ impl fmt::Display for Table {
                 let gap = if column == 0 { "" } else { "  " };
                 let (left, right) =
                     if numeric[column] { (pad, String::new()) } else { (String::new(), pad) };
-                line.push_str(&format!("{gap}{left}{cell}{right}"));
+                line.extend([gap, &left, cell, &right]);
             }
             writeln!(f, "{}", line.trim_end())?;
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ecphory::eval::compare::{ComparedSet, Comparison, ComparisonOptions, Test};
 use ecphory::eval::significance::{Bootstrap, Randomisation};
-use ecphory::eval::{Dataset, Metric, Qrels, Run as TrecRun};
+use ecphory::eval::{Dataset, EvaluateOptions, Metric, Qrels, Run as TrecRun};
 use ecphory::read::{self, ReadOptions};
 use ecphory::{ChannelRequest, Collection, RequestKind};
 use fs_err as fs;
@@ -32,6 +32,23 @@ pub struct NamedRun {
     pub run: TrecRun,
 }
 
+/// What runs are tested against, and how.
+#[derive(Clone, Copy)]
+pub struct Against<'a> {
+    /// The name of the baseline.
+    pub baseline: &'a str,
+    /// The seed of the randomisation test and the bootstrap.
+    pub seed: u64,
+    /// How runs are judged.
+    pub evaluate: EvaluateOptions,
+}
+
+impl Compare {
+    fn against<'a>(&self, baseline: &'a str) -> Against<'a> {
+        Against { baseline, seed: self.seed, evaluate: EvaluateOptions::default() }
+    }
+}
+
 /// Compares runs or pipelines.
 pub fn compare(args: &Compare, context: &Context) -> anyhow::Result<()> {
     let metrics = metrics(&args.judging)?;
@@ -42,7 +59,7 @@ pub fn compare(args: &Compare, context: &Context) -> anyhow::Result<()> {
             .iter()
             .map(|path| read_run(path))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        of_runs(&qrels, &runs, &metrics, Some(baseline.unwrap_or(&runs[0].name)), args.seed)?
+        of_runs(&qrels, &runs, &metrics, &args.against(baseline.unwrap_or(&runs[0].name)))?
     } else {
         of_pipelines(args, metrics, context)?
     };
@@ -66,11 +83,10 @@ pub fn of_runs(
     qrels: &Qrels,
     runs: &[NamedRun],
     metrics: &[Metric],
-    baseline: Option<&str>,
-    seed: u64,
+    against: &Against<'_>,
 ) -> anyhow::Result<Comparison> {
     let systems: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
-    let options = options(metrics.to_vec(), &systems, baseline, seed)?;
+    let options = options(metrics.to_vec(), &systems, against)?;
     let runs = runs.iter().map(|run| &run.run).collect();
     let set = ComparedSet { name: "all".to_owned(), qrels, queries: None, runs };
     Ok(Comparison::new(&systems, &[set], &options)?)
@@ -79,9 +95,9 @@ pub fn of_runs(
 fn options(
     metrics: Vec<Metric>,
     systems: &[String],
-    baseline: Option<&str>,
-    seed: u64,
+    against: &Against<'_>,
 ) -> anyhow::Result<ComparisonOptions> {
+    let Against { baseline, seed, evaluate } = *against;
     let position = |name: &str| {
         systems
             .iter()
@@ -89,7 +105,8 @@ fn options(
             .ok_or_else(|| Failure::NoBaseline { name: name.to_owned(), among: systems.join(", ") })
     };
     Ok(ComparisonOptions {
-        baseline: baseline.map(position).transpose()?,
+        baseline: Some(position(baseline)?),
+        evaluate,
         test: Test::Randomisation(Randomisation { seed, ..Randomisation::default() }),
         bootstrap: Bootstrap { seed, ..Bootstrap::default() },
         ..ComparisonOptions::new(metrics)
@@ -108,7 +125,7 @@ fn of_pipelines(
         args.pipelines.clone()
     };
     let baseline = args.baseline.as_deref().unwrap_or(&pipelines[0]);
-    let options = options(metrics, &pipelines, Some(baseline), args.seed)?;
+    let options = options(metrics, &pipelines, &args.against(baseline))?;
     let requests = index::channels(&args.channels, CHANNELS)?;
     let datasets =
         args.data.iter().map(|name| context.dataset(name)).collect::<anyhow::Result<Vec<_>>>()?;

@@ -3,13 +3,18 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use ecphory::eval::{Averaging, EvaluateOptions, Judgement, Metric, Qrels, Run as TrecRun};
+use ecphory::eval::{
+    Averaging, Comparison, EvaluateOptions, Judgement, Metric, Qrels, Run as TrecRun,
+};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Eval, Judging};
-use crate::commands::compare::{self, NamedRun};
+use crate::commands::compare::{self, Against, NamedRun};
 use crate::context::{Context, print_json};
 use crate::table::Table;
+
+/// The seed of the tests against a baseline.
+const SEED: u64 = 7;
 
 /// Judges runs.
 pub fn eval(args: &Eval, context: &Context) -> anyhow::Result<()> {
@@ -27,14 +32,22 @@ pub fn eval(args: &Eval, context: &Context) -> anyhow::Result<()> {
             ));
         }
     }
+    let comparison = match &args.baseline {
+        Some(baseline) => {
+            let baseline = &baseline.display().to_string();
+            let against = Against { baseline, seed: SEED, evaluate: options };
+            Some(compare::of_runs(&qrels, &runs, &metrics, &against)?)
+        }
+        None => None,
+    };
     if context.common.json {
-        return print_json(&to_json(args, &metrics, &qrels, &runs, &options));
+        return print_json(&to_json(args, &metrics, &qrels, &runs, &options, comparison.as_ref()));
     }
-    if let Some(baseline) = &args.baseline {
-        let baseline = baseline.display().to_string();
-        let comparison = compare::of_runs(&qrels, &runs, &metrics, Some(&baseline), 7)?;
+    if let Some(comparison) = comparison {
         write!(io::stdout().lock(), "{}", comparison.to_text())?;
-        return Ok(());
+        if !args.per_query && !args.ties {
+            return Ok(());
+        }
     }
     write!(io::stdout().lock(), "{}", table(args, &metrics, &qrels, &runs, &options))?;
     Ok(())
@@ -56,9 +69,10 @@ fn to_json(
     qrels: &Qrels,
     runs: &[NamedRun],
     options: &EvaluateOptions,
+    comparison: Option<&Comparison>,
 ) -> Value {
     let mut all = Map::new();
-    for run in runs {
+    for (position, run) in runs.iter().enumerate() {
         let judgement = Judgement::new(qrels, &run.run, options);
         let (mut object, mut by_query, mut ties) = (Map::new(), Map::new(), Map::new());
         for metric in metrics {
@@ -79,9 +93,25 @@ fn to_json(
         if args.ties {
             object.insert("ties".to_owned(), Value::Object(ties));
         }
+        if let Some(comparison) = comparison {
+            object
+                .insert("against_baseline".to_owned(), differences(comparison, metrics, position));
+        }
         all.insert(run.name.clone(), Value::Object(object));
     }
     Value::Object(all)
+}
+
+/// Returns the differences of one run from the baseline, by metric; nothing for the baseline itself.
+fn differences(comparison: &Comparison, metrics: &[Metric], run: usize) -> Value {
+    let cells = comparison.sets[0].metrics.iter().map(|row| &row.cells[run]);
+    let tested = metrics.iter().zip(cells).filter_map(|(metric, cell)| {
+        let difference = cell.difference?;
+        let tested =
+            json!({"difference": difference, "p": cell.p, "p_corrected": cell.p_corrected});
+        Some((metric.to_string(), tested))
+    });
+    Value::Object(tested.collect())
 }
 
 fn table(

@@ -11,8 +11,7 @@ use crate::context::Context;
 
 /// Fuses runs.
 pub fn fuse(args: &Fuse, _context: &Context) -> anyhow::Result<()> {
-    let runs: Vec<TrecRun> =
-        args.runs.iter().map(|path| TrecRun::read(path)).collect::<Result<_, _>>()?;
+    let runs: Vec<TrecRun> = args.runs.iter().map(TrecRun::read).collect::<Result<_, _>>()?;
     let method = match args.method {
         FuseMethod::Rrf => FusionMethod::Rrf { k: args.rrf_k, weights: args.weights.clone() },
         FuseMethod::Cc => FusionMethod::Cc { weights: args.weights.clone() },

@@ -31,19 +31,14 @@ pub fn run(args: &Run, context: &Context) -> anyhow::Result<()> {
     }
     let count = queries.len();
     let rate = count as f64 / answered.seconds.max(1e-9);
-    match (context.common.json, &args.output) {
-        (true, Some(path)) => print_json(&json!({
+    if let (true, Some(path)) = (context.common.json, &args.output) {
+        return print_json(&json!({
             "run": path.display().to_string(), "queries": count, "seconds": answered.seconds,
             "queries_per_second": rate, "pipeline": pipeline.to_string(), "notes": answered.notes,
-        })),
-        _ => {
-            context.notice(&format!(
-                "{count} queries in {:.2} s ({rate:.1} a second)",
-                answered.seconds
-            ));
-            Ok(())
-        }
+        }));
     }
+    context.notice(&format!("{count} queries in {:.2} s ({rate:.1} a second)", answered.seconds));
+    Ok(())
 }
 
 /// A run, and how it went.

@@ -1,14 +1,16 @@
 //! Compare: tables and reports.
 
+use std::fmt::Write;
+
 use crate::support::{Place, data};
 
 fn judged_files(place: &Place) {
     let mut qrels = "query-id\tcorpus-id\tscore\n".to_owned();
     let (mut good, mut bad) = (String::new(), String::new());
     for query in 1..=12 {
-        qrels.push_str(&format!("{query}\trel\t1\n"));
-        good.push_str(&format!("{query} Q0 rel 1 2 good\n{query} Q0 other 2 1 good\n"));
-        bad.push_str(&format!("{query} Q0 other 1 2 bad\n{query} Q0 rel 2 1 bad\n"));
+        writeln!(qrels, "{query}\trel\t1").unwrap();
+        writeln!(good, "{query} Q0 rel 1 2 good\n{query} Q0 other 2 1 good").unwrap();
+        writeln!(bad, "{query} Q0 other 1 2 bad\n{query} Q0 rel 2 1 bad").unwrap();
     }
     place.write("qrels.tsv", qrels);
     place.write("good.trec", good);

@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-/// Finds a data set's directory through ECPHORY_DATA.
+/// Finds a data set's directory through `ECPHORY_DATA`.
 pub fn data(name: &str) -> Option<PathBuf> {
     let directories = std::env::var_os("ECPHORY_DATA").unwrap_or_default();
     let found = std::env::split_paths(&directories).map(|d| d.join(name)).find(|d| d.is_dir());

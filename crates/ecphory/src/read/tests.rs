@@ -97,11 +97,11 @@ fn a_corpus_without_title_and_text_may_have_its_text_elsewhere() {
 #[test]
 fn gzip_is_seen_by_its_first_bytes() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for i in 0..2000 {
-        lines += &format!("{{\"_id\":{i},\"text\":\"t{}\"}}\n", i * i);
+        writeln!(lines, "{{\"_id\":{i},\"text\":\"t{}\"}}", i * i).unwrap();
     }
-    gzip.write_all(lines.as_bytes()).unwrap();
+    gzip.write_all(&lines).unwrap();
     let bytes = gzip.finish().unwrap();
     assert_eq!(read("c.jsonl.gz", &bytes, false).unwrap().documents.len(), 2000);
     let error = read("c.jsonl.gz", &bytes[..bytes.len() / 2], false).unwrap_err();
