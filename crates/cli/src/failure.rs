@@ -71,9 +71,37 @@ pub fn kind(error: &anyhow::Error) -> ErrorKind {
         .unwrap_or(ErrorKind::Bug)
 }
 
+/// Returns an error with its causes, leaving out those that the text before names already.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message.push_str(": ");
+            message.push_str(&cause);
+        }
+    }
+    message
+}
+
 /// Whether the reader of our output went away, which is no failure of ours.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_message_says_everything_once() {
+        let full = || io::Error::new(io::ErrorKind::StorageFull, "no space left");
+        let error = Err::<(), _>(full()).context("cannot write x: no space left").unwrap_err();
+        assert_eq!(message(&error), "cannot write x: no space left");
+        assert_eq!(kind(&error), ErrorKind::Limit);
+        let error = Err::<(), _>(full()).context("cannot write x").unwrap_err();
+        assert_eq!(message(&error), "cannot write x: no space left");
+    }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod context;
 mod cratedocs;
 mod failure;
+mod judging;
 mod progress;
 mod table;
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", failure::message(&error));
             ExitCode::from(failure::kind(&error).exit_code())
         }
     }

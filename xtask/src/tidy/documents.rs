@@ -11,13 +11,8 @@ use super::Problem;
 use crate::tree::SourceFile;
 
 /// Written in two halves, so that this file passes its own check.
-const MACHINE_NAMES: &[&str] = &[
-    concat!("/wo", "rk/"),
-    concat!("/ro", "ot/"),
-    concat!("/tmp/", "brief"),
-    concat!("artif", "actory"),
-    concat!("index.cra", "tes.io:"),
-];
+const MACHINE_NAMES: &[&str] =
+    &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
 
 /// Checks every document and, for machine names, every file.
 pub fn check(files: &[SourceFile]) -> Vec<Problem> {

@@ -4,44 +4,23 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ecphory::eval::compare::{ComparedSet, Comparison, ComparisonOptions, Test};
-use ecphory::eval::significance::{Bootstrap, Randomisation};
+use ecphory::eval::compare::{ComparedSet, Comparison};
 use ecphory::eval::{Dataset, EvaluateOptions, Metric, Qrels, Run as TrecRun};
 use ecphory::read::{self, ReadOptions};
 use ecphory::{ChannelRequest, Collection, RequestKind};
 use fs_err as fs;
 
 use crate::args::Compare;
-use crate::commands::eval::{metrics, read_run};
 use crate::commands::run::write_whole;
 use crate::commands::{index, run};
 use crate::context::{Context, print_json};
-use crate::failure::Failure;
+use crate::judging::{Against, metrics, of_runs, options, read_run};
 
 /// The channels of a collection that is made from a data set.
 const CHANNELS: &[&str] = &["bm25", "dense=minilm"];
 
 /// The pipelines that are compared where none is named.
 const PIPELINES: &[&str] = &["bm25", "dense", "hybrid"];
-
-/// A run and what the user calls it.
-pub struct NamedRun {
-    /// A file name, or a pipeline.
-    pub name: String,
-    /// The hits.
-    pub run: TrecRun,
-}
-
-/// What runs are tested against, and how.
-#[derive(Clone, Copy)]
-pub struct Against<'a> {
-    /// The name of the baseline.
-    pub baseline: &'a str,
-    /// The seed of the randomisation test and the bootstrap.
-    pub seed: u64,
-    /// How runs are judged.
-    pub evaluate: EvaluateOptions,
-}
 
 impl Compare {
     fn against<'a>(&self, baseline: &'a str) -> Against<'a> {
@@ -76,41 +55,6 @@ pub fn compare(args: &Compare, context: &Context) -> anyhow::Result<()> {
     }
     write!(io::stdout().lock(), "{}", comparison.to_text())?;
     Ok(())
-}
-
-/// Compares run files over one set of judgments.
-pub fn of_runs(
-    qrels: &Qrels,
-    runs: &[NamedRun],
-    metrics: &[Metric],
-    against: &Against<'_>,
-) -> anyhow::Result<Comparison> {
-    let systems: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
-    let options = options(metrics.to_vec(), &systems, against)?;
-    let runs = runs.iter().map(|run| &run.run).collect();
-    let set = ComparedSet { name: "all".to_owned(), qrels, queries: None, runs };
-    Ok(Comparison::new(&systems, &[set], &options)?)
-}
-
-fn options(
-    metrics: Vec<Metric>,
-    systems: &[String],
-    against: &Against<'_>,
-) -> anyhow::Result<ComparisonOptions> {
-    let Against { baseline, seed, evaluate } = *against;
-    let position = |name: &str| {
-        systems
-            .iter()
-            .position(|system| system == name)
-            .ok_or_else(|| Failure::NoBaseline { name: name.to_owned(), among: systems.join(", ") })
-    };
-    Ok(ComparisonOptions {
-        baseline: Some(position(baseline)?),
-        evaluate,
-        test: Test::Randomisation(Randomisation { seed, ..Randomisation::default() }),
-        bootstrap: Bootstrap { seed, ..Bootstrap::default() },
-        ..ComparisonOptions::new(metrics)
-    })
 }
 
 /// Indexes the data sets where that was not done before, runs every pipeline and judges the runs.

@@ -1,16 +1,13 @@
 //! `ecphory eval`: run files against judgments.
 
 use std::io::{self, Write};
-use std::path::Path;
 
-use ecphory::eval::{
-    Averaging, Comparison, EvaluateOptions, Judgement, Metric, Qrels, Run as TrecRun,
-};
+use ecphory::eval::{Averaging, Comparison, EvaluateOptions, Judgement, Metric, Qrels};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Eval, Judging};
-use crate::commands::compare::{self, Against, NamedRun};
+use crate::args::Eval;
 use crate::context::{Context, print_json};
+use crate::judging::{Against, NamedRun, metrics, of_runs, read_run};
 use crate::table::Table;
 
 /// The seed of the tests against a baseline.
@@ -36,7 +33,7 @@ pub fn eval(args: &Eval, context: &Context) -> anyhow::Result<()> {
         Some(baseline) => {
             let baseline = &baseline.display().to_string();
             let against = Against { baseline, seed: SEED, evaluate: options };
-            Some(compare::of_runs(&qrels, &runs, &metrics, &against)?)
+            Some(of_runs(&qrels, &runs, &metrics, &against)?)
         }
         None => None,
     };
@@ -51,16 +48,6 @@ pub fn eval(args: &Eval, context: &Context) -> anyhow::Result<()> {
     }
     write!(io::stdout().lock(), "{}", table(args, &metrics, &qrels, &runs, &options))?;
     Ok(())
-}
-
-/// Parses the metrics of a command.
-pub fn metrics(judging: &Judging) -> anyhow::Result<Vec<Metric>> {
-    Ok(judging.metrics.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
-}
-
-/// Reads a run under the name the user gave it.
-pub fn read_run(path: &Path) -> anyhow::Result<NamedRun> {
-    Ok(NamedRun { name: path.display().to_string(), run: TrecRun::read(path)? })
 }
 
 fn to_json(
