@@ -19,6 +19,12 @@ pub enum Failure {
         /// The path.
         path: String,
     },
+    /// A collection named for the quickstart holds something else.
+    #[error("{path} holds other documents or channels\nhint: name another place with --collection")]
+    OtherDocuments {
+        /// The path.
+        path: String,
+    },
     /// Something that --replace would remove is no collection.
     #[error("{path} exists and is no collection, so --replace leaves it alone")]
     NotOurs {
@@ -49,7 +55,9 @@ impl Failure {
         match self {
             Failure::Usage(_) | Failure::NoBaseline { .. } => ErrorKind::Usage,
             Failure::NoCache | Failure::NoDocument { .. } => ErrorKind::NotFound,
-            Failure::Exists { .. } | Failure::NotOurs { .. } => ErrorKind::Conflict,
+            Failure::Exists { .. } | Failure::NotOurs { .. } | Failure::OtherDocuments { .. } => {
+                ErrorKind::Conflict
+            }
             Failure::Interrupted(_) => ErrorKind::Interrupted,
         }
     }

@@ -18,7 +18,7 @@ use crate::args::Quickstart;
 use crate::commands::{index, run, search};
 use crate::context::Context;
 use crate::cratedocs;
-use crate::failure::kind;
+use crate::failure::{Failure, kind};
 use crate::table::Table;
 
 /// How many example queries are answered.
@@ -37,6 +37,8 @@ struct Source {
     /// How many documents of the source were left out because they are empty or malformed.
     skipped: usize,
     judged: Option<(Queries, Qrels)>,
+    /// What `compare --data` calls it, where it is a data set.
+    dataset: Option<String>,
 }
 
 /// Runs the whole job.
@@ -87,7 +89,7 @@ pub fn quickstart(args: &Quickstart, context: &Context) -> anyhow::Result<()> {
     if let Some((queries, qrels)) = &source.judged {
         quality(&mut out, &reader, queries, qrels, context)?;
     }
-    next_steps(&mut out, &path, source.judged.is_some())?;
+    next_steps(&mut out, &path, source.dataset.as_deref())?;
     Ok(())
 }
 
@@ -111,6 +113,10 @@ fn lasting(
                 .any(|channel| channel.to_string() == format!("dense={model}"));
         if same {
             return Ok(collection);
+        }
+        // What lies in the cache is ours to make anew; what the user named is not.
+        if !path.starts_with(&context.cache) {
+            return Err(Failure::OtherDocuments { path: path.display().to_string() }.into());
         }
         drop((collection, reader));
         fs::remove_dir_all(path)?;
@@ -139,7 +145,7 @@ fn source(args: &Quickstart, context: &Context) -> anyhow::Result<Source> {
             "SciFact, claims to abstracts, in {} (from ECPHORY_DATA)",
             dataset.corpus.display()
         );
-        return from_dataset("scifact", taken, dataset, context);
+        return from_dataset(("scifact".to_owned(), "scifact".to_owned()), taken, dataset, context);
     }
     let cargo = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo = cargo.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
@@ -147,7 +153,7 @@ fn source(args: &Quickstart, context: &Context) -> anyhow::Result<Source> {
         Some(cargo) => cratedocs::corpus(cargo, context.progress())?,
         None => None,
     };
-    let documents = found.ok_or(crate::failure::Failure::Usage(
+    let documents = found.ok_or(Failure::Usage(
         "no collection found: give a folder or a JSONL file, or set ECPHORY_DATA to a directory that holds `scifact`",
     ))?;
     Ok(Source {
@@ -158,6 +164,7 @@ fn source(args: &Quickstart, context: &Context) -> anyhow::Result<Source> {
         documents,
         skipped: 0,
         judged: Some((cratedocs::queries()?, cratedocs::qrels()?)),
+        dataset: None,
     })
 }
 
@@ -168,7 +175,7 @@ fn from_path(path: &Path, context: &Context) -> anyhow::Result<Source> {
     {
         let name = stem(beside.unwrap_or(path));
         return from_dataset(
-            &name,
+            (name, beside.unwrap_or(path).display().to_string()),
             format!("the judged data set {}", path.display()),
             dataset,
             context,
@@ -181,11 +188,12 @@ fn from_path(path: &Path, context: &Context) -> anyhow::Result<Source> {
         documents: corpus.documents,
         skipped: corpus.skipped.len(),
         judged: None,
+        dataset: None,
     })
 }
 
 fn from_dataset(
-    name: &str,
+    (name, called): (String, String),
     taken: String,
     dataset: Dataset,
     context: &Context,
@@ -193,11 +201,12 @@ fn from_dataset(
     let corpus =
         read::corpus(&dataset.corpus, &ReadOptions { skip_bad: true }, context.progress())?;
     Ok(Source {
-        name: name.to_owned(),
+        name,
         taken,
         documents: corpus.documents,
         skipped: corpus.skipped.len(),
         judged: Some((dataset.queries, dataset.qrels)),
+        dataset: Some(called),
     })
 }
 
@@ -281,15 +290,18 @@ fn quality(
     Ok(())
 }
 
-fn next_steps(out: &mut dyn Write, path: &Path, judged: bool) -> io::Result<()> {
+fn next_steps(out: &mut dyn Write, path: &Path, dataset: Option<&str>) -> io::Result<()> {
     let path = path.display();
-    writeln!(out, "What to try next:")?;
+    writeln!(
+        out,
+        "What to try next (`cargo install --path crates/cli` puts `ecphory` on the path):"
+    )?;
     writeln!(out, "  ecphory search {path} \"your question\" --pipeline hybrid --explain")?;
     writeln!(out, "  ecphory inspect {path}")?;
-    if judged {
+    if let Some(name) = dataset {
         writeln!(
             out,
-            "  ecphory compare --data scifact --pipeline bm25 --pipeline dense --pipeline hybrid --html report.html"
+            "  ecphory compare --data {name} --pipeline bm25 --pipeline dense --pipeline hybrid --html report.html"
         )?;
     }
     writeln!(out, "  ecphory index mine.ecp FOLDER --channel bm25 --channel dense=minilm")
