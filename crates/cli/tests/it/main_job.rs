@@ -178,12 +178,12 @@ fn bm25_on_scifact_equals_anserini() {
 }
 
 #[test]
-fn an_interrupted_fill_is_resumed() {
+fn an_interrupted_fill_keeps_what_is_there_and_says_how_to_go_on() {
     let Some(place) = Place::with_models() else { return };
     let Some(cranfield) = data("cranfield") else { return };
     let corpus = cranfield.join("corpus.jsonl");
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_ecphory"))
-        .args([
+    let mut child = place
+        .command(&[
             "index",
             "c.ecp",
             corpus.to_str().unwrap(),
@@ -193,15 +193,6 @@ fn an_interrupted_fill_is_resumed() {
             "dense=minilm",
             "--skip-bad",
         ])
-        .current_dir(place.path("."))
-        .env(
-            "ECPHORY_CACHE",
-            std::env::var_os("ECPHORY_CACHE").unwrap_or_else(|| {
-                std::path::Path::new(&std::env::var_os("HOME").unwrap())
-                    .join(".cache/ecphory")
-                    .into()
-            }),
-        )
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();

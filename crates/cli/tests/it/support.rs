@@ -44,15 +44,20 @@ impl Place {
         path
     }
 
-    /// Runs the command with arguments separated by single spaces; `{}` stands for nothing else than itself.
-    pub fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_ecphory"))
+    /// Returns the command, ready to start in this place.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ecphory"));
+        command
             .args(arguments)
             .current_dir(self.directory.path())
             .env("ECPHORY_CACHE", &self.cache)
-            .env("RUST_BACKTRACE", "0")
-            .output()
-            .unwrap()
+            .env("RUST_BACKTRACE", "0");
+        command
+    }
+
+    /// Runs the command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// Runs the command, which has to succeed; returns its standard output.
