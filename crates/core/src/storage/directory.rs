@@ -1,13 +1,14 @@
 //! Files in a directory of the operating system, read through memory maps.
 
 use std::fs::TryLockError;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fs_err as fs;
 
 use super::mmap::Mapped;
-use super::{Bytes, Storage, StorageFile, TMP};
+use super::{AppendFile, Bytes, Storage, StorageFile, TMP};
 
 /// The file that the writer locks. It stays empty.
 const LOCK: &str = "LOCK";
@@ -69,6 +70,23 @@ impl Storage for Directory {
         Ok(Box::new(fs::File::create(self.root.join(name))?))
     }
 
+    fn append(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+        let path = self.root.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = fs::OpenOptions::new().create_new(true).append(true).open(path)?;
+        Ok(Arc::new(Appended(file)))
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>> {
+        let mut file = fs::File::open(self.root.join(name))?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.root.join(from), self.root.join(to))
     }
@@ -115,5 +133,18 @@ impl Storage for Directory {
 impl StorageFile for fs::File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
+    }
+}
+
+/// A file opened for appending.
+struct Appended(fs::File);
+
+impl AppendFile for Appended {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.0).write_all(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
     }
 }

@@ -1,11 +1,12 @@
 //! Files in memory: collections that are never written to disk, and tests that fail at a chosen step.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Bytes, Storage, StorageFile};
+use super::{AppendFile, Bytes, Storage, StorageFile};
 
 /// A storage in memory. Clones share the same files.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +78,20 @@ impl Storage for Memory {
         }))
     }
 
+    fn append(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+        self.step()?;
+        match lock(&self.state.files).entry(name.to_owned()) {
+            Entry::Occupied(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+            Entry::Vacant(vacant) => vacant.insert(Arc::default()),
+        };
+        Ok(Arc::new(MemoryLog { storage: self.clone(), name: name.to_owned() }))
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.open(name)?;
+        Ok(bytes.get(from as usize..).unwrap_or(&[]).to_vec())
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.step()?;
         let mut files = lock(&self.state.files);
@@ -145,6 +160,25 @@ impl StorageFile for MemoryFile {
         let content = Arc::new(self.content.clone());
         lock(&self.storage.state.files).insert(self.name.clone(), content);
         Ok(())
+    }
+}
+
+struct MemoryLog {
+    storage: Memory,
+    name: String,
+}
+
+impl AppendFile for MemoryLog {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        self.storage.step()?;
+        let mut files = lock(&self.storage.state.files);
+        let content = files.get_mut(&self.name).ok_or_else(|| not_found(&self.name))?;
+        Arc::make_mut(content).extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.storage.step()
     }
 }
 

@@ -11,6 +11,7 @@ mod memory;
 mod mmap;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 pub use bytes::Bytes;
 pub use directory::Directory;
@@ -34,6 +35,20 @@ pub trait Storage: Send + Sync {
     /// Makes a new file, replacing one of the same name. Nothing is durable before
     /// [`StorageFile::sync`] and, for its name, [`Storage::sync_folder`].
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+
+    /// Makes a new file that grows by appending, in a folder that is made where it is missing. It is the
+    /// one kind of file that changes after it has its name, so it is read with [`Storage::read`], never
+    /// mapped.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where there is a file of that name.
+    fn append(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
+
+    /// Reads what a file holds from an offset to its present end; nothing where it ends before.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>>;
 
     /// Renames a file, replacing what had the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -62,6 +77,21 @@ pub trait StorageFile: Write + Send {
     /// # Errors
     /// After a failed sync the state of the file is unknown: give it up.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file that grows by appending: the log. Shared, so that one thread can sync what others append.
+pub trait AppendFile: Send + Sync {
+    /// Appends bytes. They are readable at once, and durable after a later [`AppendFile::sync`].
+    ///
+    /// # Errors
+    /// What the system says; how much was appended is unknown then: give the file up.
+    fn append(&self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything durable whose append had returned before.
+    ///
+    /// # Errors
+    /// After a failed sync the state of the file is unknown: give it up.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// Writes a file so that it is there whole or not at all: temporary name, sync, rename, sync of the folder.
