@@ -66,7 +66,7 @@ impl Storage for Directory {
         Self::map_file(&self.root.join(name))
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+    fn create<'f>(&'f self, name: &str) -> io::Result<Box<dyn StorageFile + 'f>> {
         Ok(Box::new(fs::File::create(self.root.join(name))?))
     }
 
@@ -85,6 +85,10 @@ impl Storage for Directory {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.root.join(name))?.len())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

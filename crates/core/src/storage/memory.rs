@@ -68,7 +68,7 @@ impl Storage for Memory {
         }
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+    fn create<'f>(&'f self, name: &str) -> io::Result<Box<dyn StorageFile + 'f>> {
         self.step()?;
         lock(&self.state.files).insert(name.to_owned(), Arc::default());
         Ok(Box::new(MemoryFile {
@@ -90,6 +90,10 @@ impl Storage for Memory {
     fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>> {
         let bytes = self.open(name)?;
         Ok(bytes.get(from as usize..).unwrap_or(&[]).to_vec())
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        Ok(self.open(name)?.len() as u64)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -9,6 +9,7 @@ mod directory;
 mod memory;
 #[allow(unsafe_code, reason = "memory-mapping a file is unsafe; this module is its only home")]
 mod mmap;
+mod paced;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use bytes::Bytes;
 pub use directory::Directory;
 pub use memory::Memory;
+pub use paced::{FullSpeed, Pace, Paced};
 
 /// The folder of files that are being written; emptied when a writer opens the storage.
 pub const TMP: &str = "tmp";
@@ -34,7 +36,7 @@ pub trait Storage: Send + Sync {
 
     /// Makes a new file, replacing one of the same name. Nothing is durable before
     /// [`StorageFile::sync`] and, for its name, [`Storage::sync_folder`].
-    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+    fn create<'f>(&'f self, name: &str) -> io::Result<Box<dyn StorageFile + 'f>>;
 
     /// Makes a new file that grows by appending, in a folder that is made where it is missing. It is the
     /// one kind of file that changes after it has its name, so it is read with [`Storage::read`], never
@@ -49,6 +51,12 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// `NotFound` where there is none.
     fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>>;
+
+    /// Returns a file's length.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    fn length(&self, name: &str) -> io::Result<u64>;
 
     /// Renames a file, replacing what had the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
