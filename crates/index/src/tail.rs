@@ -89,6 +89,8 @@ impl Tail {
             // A part that is not there any more has been given back already.
             let _ = self.storage.remove(&part.file());
         }
+        // Only then does the storage let go of the bytes; memory does not fail.
+        let _ = self.storage.sync_folder(crate::format::SEGMENTS);
     }
 
     fn site<'s>(&'s self, settings: &'s Settings) -> Site<'s> {

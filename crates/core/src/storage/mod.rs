@@ -2,7 +2,7 @@
 //!
 //! A file is written under `tmp/`, synced, renamed into place and never changed again, so a memory map
 //! of it cannot fault. [`publish`] is that protocol, and the only way in which the engine makes files.
-//! Two storages exist: a directory, and memory (which tests make fail at any step).
+//! Two storages exist: a directory, and memory, whose power tests cut at any step.
 
 mod bytes;
 mod directory;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use bytes::Bytes;
 pub use directory::Directory;
-pub use memory::Memory;
+pub use memory::{Fault, Memory, ReadFault};
 pub use paced::{FullSpeed, Pace, Paced};
 
 /// The folder of files that are being written; emptied when a writer opens the storage.
@@ -38,8 +38,8 @@ pub trait Storage: Send + Sync {
     /// [`StorageFile::sync`] and, for its name, [`Storage::sync_folder`].
     fn create<'f>(&'f self, name: &str) -> io::Result<Box<dyn StorageFile + 'f>>;
 
-    /// Makes a new file that grows by appending, in a folder that is made where it is missing. It is the
-    /// one kind of file that changes after it has its name, so it is read with [`Storage::read`], never
+    /// Makes a new file that grows by appending, in a folder that is made, durably, where it is missing. It
+    /// is the one kind of file that changes after it has its name, so it is read with [`Storage::read`], never
     /// mapped.
     ///
     /// # Errors
