@@ -1,14 +1,15 @@
 //! A consistent view of a collection that never changes under its holder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ecphory_core::nearest::nearest;
 use ecphory_core::storage::Storage;
 use ecphory_core::{DocAddress, DocNo, Document};
 use ecphory_kernels::postings::CHUNK;
 
-use crate::filter::evaluate;
-use crate::format::manifest::{Manifest, PartEntry, manifest_file};
+use crate::filter::{Bound, ID_FIELD};
+use crate::format::manifest::{Manifest, PartEntry, PartKind, manifest_file};
 use crate::schema::{ChannelKind, Schema, parse_analyzer};
 use crate::segment::{OpenParts, Segment};
 use crate::{Bm25, Dense, Error, Filter, Result, Selection};
@@ -155,16 +156,39 @@ impl Snapshot {
         Ok(Coverage { covered, total: self.documents() })
     }
 
-    /// Finds the documents that match a filter. Reads the stored fields of all documents, unless the
-    /// filter asks for ids only.
+    /// Finds the documents that match a filter: about a millisecond for a million documents and each field
+    /// that has a column. Others (those of channels, and undeclared ones with long texts) are searched in
+    /// the stored documents.
     ///
     /// # Errors
-    /// [`Error::Corrupt`].
+    /// [`Error::Filter`] for a literal that does not fit the declared kind of its field,
+    /// [`Error::UnknownField`], [`Error::Corrupt`].
     pub fn select(&self, filter: &Filter) -> Result<Selection> {
-        let sets = self.0.segments.iter().map(|segment| {
-            evaluate::select(filter, segment.stored.get()?, segment.documents as usize)
-        });
+        let filter = Bound::new(filter, self.schema())?;
+        filter.fields().try_for_each(|field| self.check_field(field))?;
+        let sets = self.0.segments.iter().map(|segment| filter.select(segment, self.schema()));
         sets.collect::<Result<_>>().map(Selection::from_sets)
+    }
+
+    /// Checks that a field is declared or covered by a channel, or that some document has it. Where there
+    /// are no documents, any may come.
+    pub(crate) fn check_field(&self, name: &str) -> Result<()> {
+        let schema = self.schema();
+        let known = name == ID_FIELD || schema.field(name).is_some() || schema.covers(name);
+        if known || self.0.segments.is_empty() {
+            return Ok(());
+        }
+        let mut names = BTreeSet::new();
+        for segment in &self.0.segments {
+            let stored = segment.stored.get()?;
+            if stored.name_number(name).is_some() {
+                return Ok(());
+            }
+            names.extend(stored.names().iter().map(String::as_str));
+        }
+        names.extend(schema.fields.iter().map(|field| field.name.as_str()));
+        let nearest = nearest(name, names).map(str::to_owned);
+        Err(Error::UnknownField { name: name.to_owned(), nearest })
     }
 
     /// Gives access to a BM25 channel.
@@ -189,9 +213,10 @@ impl Snapshot {
         let manifest = self.0.manifest.encode().len() as u64;
         sizes.insert(manifest_file(self.generation()), manifest);
         for entry in self.0.manifest.segments.iter().flat_map(|segment| &segment.parts) {
-            let owner = match &entry.channel {
-                Some(channel) => format!("channel/{channel}"),
-                None => "documents".to_owned(),
+            let owner = match (&entry.channel, entry.kind) {
+                (Some(channel), _) => format!("channel/{channel}"),
+                (None, PartKind::Columns) => "columns".to_owned(),
+                (None, _) => "documents".to_owned(),
             };
             let mut rest = entry.bytes;
             for (kind, bytes) in self.0.parts[&entry.part].file().sections() {

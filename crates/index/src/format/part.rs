@@ -27,7 +27,7 @@ pub struct Header {
     pub magic: [u8; 8],
     /// [`VERSION`].
     pub version: U32,
-    /// 1 documents, 2 bm25, 3 dense.
+    /// [`PartKind::number`].
     pub kind: U32,
     /// The part's number in the collection.
     pub part: U64,
@@ -115,6 +115,12 @@ pub enum SectionKind {
     RowStarts = 33,
     /// Dense: the rows.
     Rows = 34,
+    /// Columns: the fields' names, sorted.
+    ColumnNames = 64,
+    /// Columns: one record for each.
+    ColumnTable = 65,
+    /// Columns: keys and ordinals, column by column.
+    ColumnData = 66,
 }
 
 impl SectionKind {
@@ -137,6 +143,9 @@ impl SectionKind {
             SectionKind::Lengths => "lengths",
             SectionKind::RowStarts => "row-starts",
             SectionKind::Rows => "rows",
+            SectionKind::ColumnNames => "names",
+            SectionKind::ColumnTable => "table",
+            SectionKind::ColumnData => "data",
         }
     }
 
@@ -161,6 +170,9 @@ impl SectionKind {
             K::DenseTotals,
             K::RowStarts,
             K::Rows,
+            K::ColumnNames,
+            K::ColumnTable,
+            K::ColumnData,
         ];
         all.into_iter().find(|kind| *kind as u32 == number)
     }
@@ -284,9 +296,13 @@ impl PartFile {
 
     /// Makes an error about a place in a section.
     pub fn corrupt(&self, kind: SectionKind, offset: usize, what: &str) -> Error {
-        let start = self.find(kind).map_or(0, |(entry, _)| entry.offset.get());
         let what = format!("{what} (section {})", kind.name());
-        Error::corrupt(&self.name, start + offset as u64, what)
+        Error::corrupt(&self.name, self.offset(kind) + offset as u64, what)
+    }
+
+    /// Returns where a section starts; 0 for one that is not there.
+    pub fn offset(&self, kind: SectionKind) -> u64 {
+        self.find(kind).map_or(0, |(entry, _)| entry.offset.get())
     }
 
     /// Yields the sections' kinds and lengths.
@@ -333,7 +349,7 @@ fn check_frame(
     if header.crc.get() != crc32(&bytes[..60]) {
         return corrupt(0, "the header's checksum does not match");
     }
-    if header.version.get() != VERSION {
+    if !(1..=VERSION).contains(&header.version.get()) {
         let (found, known) = (header.version.get(), VERSION);
         return Err(Error::Version { file: name.to_owned(), found, known });
     }

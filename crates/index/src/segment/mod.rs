@@ -1,9 +1,10 @@
 //! The parts of a segment: how each kind is built, written and read.
 //!
-//! A segment is immutable: one part with the documents, one for each BM25 channel, and for each dense
-//! channel as many as it took to fill it so far.
+//! A segment is immutable: one part with the documents, one with the columns of their fields, one for each
+//! BM25 channel, and for each dense channel as many as it took to fill it so far.
 
 pub mod bm25;
+pub mod columns;
 pub mod dense;
 pub mod documents;
 
@@ -16,6 +17,7 @@ use crate::format::manifest::{Manifest, PartEntry, PartKind, SegmentEntry};
 use crate::format::part::{PartFile, PartIdentity, Section, write_part};
 use crate::{Error, Result};
 use bm25::Bm25Part;
+use columns::{Coding, Column, ColumnsPart};
 use dense::DensePart;
 use documents::DocumentsPart;
 
@@ -48,6 +50,7 @@ pub(crate) enum OpenPart {
     Documents(Arc<Lazy<DocumentsPart>>),
     Bm25(Arc<Lazy<Bm25Part>>),
     Dense(Arc<Lazy<DensePart>>),
+    Columns(Arc<Lazy<ColumnsPart>>),
 }
 
 /// The open parts of the newest snapshot by number, so that the next one verifies only what is new.
@@ -62,6 +65,7 @@ impl OpenPart {
             }
             PartKind::Bm25 => OpenPart::Bm25(Arc::new(Lazy::new(file, Bm25Part::verify))),
             PartKind::Dense => OpenPart::Dense(Arc::new(Lazy::new(file, DensePart::verify))),
+            PartKind::Columns => OpenPart::Columns(Arc::new(Lazy::new(file, ColumnsPart::verify))),
         })
     }
 
@@ -70,6 +74,7 @@ impl OpenPart {
             OpenPart::Documents(part) => &part.file,
             OpenPart::Bm25(part) => &part.file,
             OpenPart::Dense(part) => &part.file,
+            OpenPart::Columns(part) => &part.file,
         }
     }
 }
@@ -87,6 +92,8 @@ pub(crate) struct DenseRange {
 pub(crate) struct Segment {
     pub documents: u32,
     pub stored: Arc<Lazy<DocumentsPart>>,
+    /// `None` where no field has a column.
+    pub columns: Option<Arc<Lazy<ColumnsPart>>>,
     /// By channel; `None` for channels of other kinds.
     pub bm25: Vec<Option<Arc<Lazy<Bm25Part>>>>,
     /// By channel, in order of documents, without holes; empty for channels of other kinds.
@@ -102,7 +109,7 @@ impl Segment {
         known: &OpenParts,
         used: &mut OpenParts,
     ) -> Result<Self> {
-        let mut stored = None;
+        let (mut stored, mut columns) = (None, None);
         let mut bm25 = vec![None; manifest.channels.len()];
         let mut dense: Vec<Vec<DenseRange>> =
             manifest.channels.iter().map(|_| Vec::new()).collect();
@@ -116,6 +123,7 @@ impl Segment {
             let channel = channel.map_or(0, |(_, position)| position);
             match open.clone() {
                 OpenPart::Documents(open) => stored = Some(open),
+                OpenPart::Columns(open) => columns = Some(open),
                 OpenPart::Bm25(open) => bm25[channel] = Some(open),
                 OpenPart::Dense(open) => {
                     let (first, documents) = (part.first, part.documents);
@@ -125,7 +133,14 @@ impl Segment {
             used.insert(part.part, open);
         }
         let stored = stored.expect("a decoded manifest has a documents part in every segment");
-        Ok(Self { documents: entry.documents, stored, bm25, dense })
+        Ok(Self { documents: entry.documents, stored, columns, bm25, dense })
+    }
+
+    /// Returns a field's column; `None` where it has none, or one of a type that the field had before.
+    pub fn column(&self, field: &str, coding: Coding) -> Result<Option<&Column>> {
+        let Some(columns) = &self.columns else { return Ok(None) };
+        let column = columns.get()?.column(field)?;
+        Ok(column.filter(|column| column.coding() == coding))
     }
 
     /// Returns how many of the segment's documents a dense channel covers.

@@ -10,6 +10,7 @@ use crate::filter::ID_FIELD;
 use crate::format::MAX_SEGMENT_DOCUMENTS;
 use crate::format::manifest::{PartKind, SegmentEntry};
 use crate::segment::bm25::{Bm25Sections, UNIT_DOCUMENTS, UnitPostings, merge_units};
+use crate::segment::columns::{Columns, build_columns};
 use crate::segment::documents::{
     FieldNames, MAX_DOCUMENT_BYTES, MAX_ID_BYTES, MAX_LIST_DEPTH, StoredUnit, write_documents,
 };
@@ -53,7 +54,8 @@ impl Writer {
         }
         let units = build_units(docs, &names, self.shared.settings(), pool, progress)?;
         let (stored, postings) = transpose(units);
-        let outcome = self.write_segment(docs, &names, &stored, postings);
+        let columns = pool.install(|| build_columns(docs, self.schema()));
+        let outcome = self.write_segment(docs, &names, (&stored, &columns), postings);
         self.stop_on_error(outcome)?;
         self.changed = true;
         self.reopen()
@@ -67,7 +69,7 @@ impl Writer {
         &mut self,
         docs: &[Document],
         names: &FieldNames<'_>,
-        stored: &[StoredUnit],
+        (stored, columns): (&[StoredUnit], &Columns),
         postings: Vec<Vec<UnitPostings>>,
     ) -> Result<()> {
         let segment = self.staged.next_segment;
@@ -76,6 +78,10 @@ impl Writer {
         let identity = self.next_part(PartKind::Documents, segment, 0, documents);
         let storage = self.shared.storage.clone();
         let mut parts = vec![write_documents(&*storage, identity, docs, names, stored)?];
+        if !columns.is_empty() {
+            let identity = self.next_part(PartKind::Columns, segment, 0, documents);
+            parts.push(columns.write(&*storage, identity)?);
+        }
         let channels = self.schema().channels.iter();
         let bm25: Vec<String> = channels
             .filter(|channel| matches!(channel.kind, ChannelKind::Bm25(_)))
@@ -182,6 +188,9 @@ fn check_document(document: &Document, schema: &Schema) -> Result<()> {
         };
         if let Some(problem) = name_problem {
             return wrong(DocumentFault::FieldName { field: name.clone(), problem });
+        }
+        if let Err(fault) = schema.check_value(name, value) {
+            return wrong(fault);
         }
         match check_value(value, MAX_LIST_DEPTH) {
             Ok(size) => bytes += name.len() + 4 + size,

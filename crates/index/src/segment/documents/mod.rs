@@ -9,7 +9,7 @@ mod record;
 mod write;
 
 pub(crate) use read::DocumentsPart;
-pub(crate) use record::{FieldNames, FieldValue, MAX_LIST_DEPTH};
+pub(crate) use record::{FieldNames, FieldValue, Fields, MAX_LIST_DEPTH};
 pub(crate) use write::{StoredUnit, write_documents};
 
 /// The largest id in bytes.
