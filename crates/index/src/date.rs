@@ -45,16 +45,13 @@ pub(crate) fn parse(text: &str) -> Option<Span> {
 pub(crate) fn format(instant: i64) -> String {
     let (year, month, day) = civil(instant.div_euclid(DAY));
     let time = instant.rem_euclid(DAY);
-    let mut out = format!("{year:04}-{month:02}-{day:02}");
-    if time > 0 {
-        let (hour, minute) = (time / 3_600_000, time / 60_000 % 60);
-        out += &format!("T{hour:02}:{minute:02}:{:02}", time / 1000 % 60);
-        if time % 1000 > 0 {
-            out += &format!(".{:03}", time % 1000);
-        }
-        out.push('Z');
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let (hour, minute, second) = (time / 3_600_000, time / 60_000 % 60, time / 1000 % 60);
+    match time % 1000 {
+        0 if time == 0 => date,
+        0 => format!("{date}T{hour:02}:{minute:02}:{second:02}Z"),
+        millis => format!("{date}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"),
     }
-    out
 }
 
 fn days(year: i64, month: i64, day: i64, end_year: i64, end_month: i64, end_day: i64) -> Span {

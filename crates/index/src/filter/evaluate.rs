@@ -117,12 +117,16 @@ fn join(node: &Node, sets: &[DocSet], documents: usize) -> DocSet {
         Node::Condition(place) => sets[*place].clone(),
         Node::All(all) => {
             let mut set = DocSet::full(documents);
-            all.iter().for_each(|node| set.intersect(&join(node, sets, documents)));
+            for node in all {
+                set.intersect(&join(node, sets, documents));
+            }
             set
         }
         Node::Any(any) => {
             let mut set = DocSet::new(documents);
-            any.iter().for_each(|node| set.union(&join(node, sets, documents)));
+            for node in any {
+                set.union(&join(node, sets, documents));
+            }
             set
         }
         Node::Not(inner) => {

@@ -11,6 +11,7 @@ pub mod documents;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use ecphory_core::DocSet;
 use ecphory_core::storage::{Storage, publish};
 
 use crate::format::manifest::{Manifest, PartEntry, PartKind, SegmentEntry};
@@ -141,6 +142,11 @@ impl Segment {
         let Some(columns) = &self.columns else { return Ok(None) };
         let column = columns.get()?.column(field)?;
         Ok(column.filter(|column| column.coding() == coding))
+    }
+
+    /// Returns the documents to look at where `selected` are asked for (or all); `None` means all.
+    pub fn wanted(&self, selected: Option<&DocSet>) -> Option<DocSet> {
+        selected.cloned()
     }
 
     /// Returns how many of the segment's documents a dense channel covers.

@@ -158,6 +158,10 @@ pub fn observe(storage: &Memory) -> ecphory_index::Result<String> {
         let filter: ecphory_index::Filter = filter.parse().unwrap();
         writeln!(out, "{:?}", snapshot.select(&filter)?.iter().collect::<Vec<_>>()).unwrap();
     }
+    for field in ["year", "tags", "score"] {
+        writeln!(out, "{:?}", snapshot.facets(field, None, 10)?).unwrap();
+        writeln!(out, "{:?}", snapshot.sort_by(field, true, None, 10)?).unwrap();
+    }
     writeln!(out, "{:?} {:?}", snapshot.coverage("dense")?, snapshot.sizes()).unwrap();
     Ok(out)
 }

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::build::{Gathered, Gatherer};
-use super::write::{Columns, Draft};
+use super::write::{Columns, Draft, VisitList};
 use super::{Column, ColumnsPart};
 use crate::schema::ColumnRule;
 use crate::segment::documents::DocumentsPart;
@@ -86,7 +86,7 @@ impl Source<'_> {
     }
 
     /// Calls `visit` with the ordinals of the survivors of `input`.
-    fn for_each_list(&self, input: &MergeInput<'_>, visit: &mut dyn FnMut(Option<&[u32]>)) {
+    fn for_each_list(&self, input: &MergeInput<'_>, visit: &mut VisitList<'_>) {
         match self {
             Source::Nothing => input.survivors().for_each(|_| visit(None)),
             Source::Gathered(gathered) => gathered.lists().for_each(visit),
@@ -137,9 +137,9 @@ fn merge_field(
     let draft = Draft {
         coding: schema.coding(name),
         keys: &|visit| {
-            merged
-                .iter()
-                .for_each(|&(source, ordinal)| visit(sources[source as usize].key(ordinal)));
+            for &(source, ordinal) in &merged {
+                visit(sources[source as usize].key(ordinal));
+            }
         },
         lists: &|visit| {
             let mut list = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, Range};
 
-use ecphory_core::DocSet;
+use ecphory_core::{DocNo, DocSet};
 
 use super::read::Ordinals;
 use super::{Coding, Column, Key, Point};
@@ -92,6 +92,23 @@ impl Column {
         }
     }
 
+    /// Counts the documents (those of `wanted`, or all) with each value, by ordinal.
+    pub fn counts(&self, wanted: Option<&DocSet>) -> Vec<u32> {
+        // One place more for documents without the field.
+        let mut counts = vec![0; self.keys() as usize + 1];
+        let mut count = |doc| {
+            for at in self.places(doc) {
+                counts[self.ordinal(at) as usize] += 1;
+            }
+        };
+        match wanted {
+            Some(wanted) => wanted.iter().for_each(|doc| count(doc.0)),
+            None => (0..self.documents()).for_each(count),
+        }
+        counts.pop();
+        counts
+    }
+
     /// Returns the ordinals whose keys lie in any of the ranges: a binary search for each.
     fn between(&self, ranges: &[KeyRange]) -> Wanted {
         let mut found: Vec<Range<u32>> = ranges
@@ -121,7 +138,7 @@ impl Column {
             let mut set = DocSet::new(documents);
             for doc in 0..self.documents() {
                 if self.places(doc).any(|at| wanted.holds(self.ordinal(at))) {
-                    set.insert(ecphory_core::DocNo(doc));
+                    set.insert(DocNo(doc));
                 }
             }
             return set;

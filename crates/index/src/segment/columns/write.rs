@@ -19,10 +19,13 @@ use crate::segment::publish_part;
 pub(super) struct Draft<'a> {
     pub coding: Coding,
     /// Calls back with every key once, in order.
-    pub keys: &'a dyn Fn(&mut dyn FnMut(&[u8])),
+    pub keys: &'a dyn Fn(&mut VisitKey<'_>),
     /// Calls back with every document's ordinals, in order; `None` for one without the field.
-    pub lists: &'a dyn Fn(&mut dyn FnMut(Option<&[u32]>)),
+    pub lists: &'a dyn Fn(&mut VisitList<'_>),
 }
+
+pub(super) type VisitKey<'a> = dyn FnMut(&[u8]) + 'a;
+pub(super) type VisitList<'a> = dyn FnMut(Option<&[u32]>) + 'a;
 
 /// The columns of a segment, ready to be written.
 #[derive(Debug, Default)]
