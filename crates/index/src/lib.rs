@@ -8,6 +8,7 @@
 //! handed in), never reads the environment and never prints.
 
 mod collection;
+mod date;
 mod dump;
 mod error;
 pub mod filter;
@@ -26,7 +27,9 @@ mod writer;
 pub use collection::Collection;
 pub use error::{Error, Result};
 pub use filter::Filter;
-pub use schema::{Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, Schema};
+pub use schema::{
+    Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, FieldKind, FieldSchema, Schema,
+};
 pub use search::bm25::{Bm25, QueryTerm, TermScore};
 pub use search::dense::Dense;
 pub use selection::Selection;

@@ -63,7 +63,8 @@ mod tests {
         sizes.extend([(3, 0); 9]);
         assert_eq!(pick_run(&sizes), Some(1..10));
         // Small ones between large ones are joined with them once there are enough of all.
-        let mixed: Vec<(u64, u64)> = (0..8).map(|i| (if i % 2 == 0 { 500 } else { 1 }, 0)).collect();
+        let mixed: Vec<(u64, u64)> =
+            (0..8).map(|i| (if i % 2 == 0 { 500 } else { 1 }, 0)).collect();
         assert_eq!(pick_run(&mixed), Some(0..8));
         assert_eq!(pick_run(&[(LARGEST + 1, 0); 9]), None);
     }

@@ -1,18 +1,26 @@
-//! What a collection's channels are. Plain types; their on-disk twins live in [`format`](crate::format).
+//! What a collection's channels and fields are. Plain types; their on-disk twins live in
+//! [`format`](crate::format).
+
+mod fields;
 
 use std::collections::BTreeSet;
 
 use ecphory_core::nearest::nearest;
 use ecphory_text::Analyzer;
 
+pub(crate) use fields::ColumnRule;
+pub use fields::{FieldKind, FieldSchema};
+
 use crate::error::SchemaFault;
 use crate::{Error, Result};
 
-/// The channels of a collection, in the order in which they were asked for.
+/// The channels and the declared fields of a collection, in the order in which they were asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
     /// At least one, with different names.
     pub channels: Vec<ChannelSchema>,
+    /// The fields whose type is declared. Documents may have others, whose values are taken as they come.
+    pub fields: Vec<FieldSchema>,
 }
 
 /// One indexed representation of one or more text fields.
@@ -85,7 +93,7 @@ impl Schema {
     /// Checks names, fields and settings.
     ///
     /// # Errors
-    /// [`Error::Schema`] for the first channel that cannot be used.
+    /// [`Error::Schema`] for the first channel that cannot be used, [`Error::Field`] for the first such field.
     pub fn validate(&self) -> Result<()> {
         if self.channels.is_empty() {
             return Err(fault("", SchemaFault::NoChannels));
@@ -104,7 +112,7 @@ impl Schema {
             }
             check_settings(channel)?;
         }
-        Ok(())
+        self.check_fields()
     }
 
     /// Returns the position of a channel.
@@ -179,7 +187,7 @@ mod tests {
             kind: ChannelKind::Bm25(Bm25Settings::default()),
         };
         edit(&mut channel);
-        Schema { channels: vec![channel] }
+        Schema { channels: vec![channel], fields: Vec::new() }
     }
 
     #[test]
@@ -201,13 +209,13 @@ mod tests {
                     ..Bm25Settings::default()
                 });
             }),
-            Schema { channels: Vec::new() },
+            Schema { channels: Vec::new(), fields: Vec::new() },
         ] {
             let error = bad.validate().unwrap_err();
             assert_eq!(error.kind(), ecphory_core::ErrorKind::Usage, "{error}");
         }
-        let twice =
-            Schema { channels: [schema(|_| ()).channels, schema(|_| ()).channels].concat() };
+        let mut twice = schema(|_| ());
+        twice.channels.extend(schema(|_| ()).channels);
         assert!(twice.validate().unwrap_err().to_string().contains("two channels"));
     }
 

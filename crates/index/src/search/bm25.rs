@@ -145,7 +145,8 @@ impl<'a> Bm25<'a> {
                 }
                 let first = DocAddress::new(segment as u32, (chunk * CHUNK) as u32);
                 add_chunk(self.level, &lists, part.chunk_lengths(chunk), first.doc, &mut scores);
-                let mut harvest = Harvest { first, dead: dead.chunk(chunk), selected, top: &mut top };
+                let mut harvest =
+                    Harvest { first, dead: dead.chunk(chunk), selected, top: &mut top };
                 let postings: usize = lists.iter().map(|(_, p)| p.docs.len() + p.heavy.len()).sum();
                 if postings < FEW_POSTINGS {
                     harvest.walk(&lists, &mut scores);
@@ -225,9 +226,10 @@ impl<'a> Bm25<'a> {
         for (term, count) in sorted {
             let postings: Vec<Option<TermPostings<'a>>> =
                 self.parts.iter().map(|part| part.postings(term)).collect();
-            let living = postings.iter().zip(self.snapshot.open_segments()).map(|(list, segment)| {
-                list.map_or(0, |list| u64::from(list.documents - list.dead(&segment.dead)))
-            });
+            let living =
+                postings.iter().zip(self.snapshot.open_segments()).map(|(list, segment)| {
+                    list.map_or(0, |list| u64::from(list.documents - list.dead(&segment.dead)))
+                });
             let df = living.sum::<u64>();
             if df == 0 || count == 0 {
                 continue;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::Numbers;
 use super::bm25::{UNIT_DOCUMENTS, UnitPostings, merge_units};
+use super::columns::build_columns;
 use super::dense::{row_bytes, write_rows};
 use super::documents::{FieldNames, Ids, StoredUnit, write_documents};
 use crate::format::manifest::{PartKind, SegmentEntry};
@@ -37,7 +38,13 @@ pub(crate) struct Site<'s> {
 
 impl<'s> Site<'s> {
     /// Gives out the number of a new part.
-    pub fn identity(&self, kind: PartKind, segment: u32, first: u32, documents: u32) -> PartIdentity {
+    pub fn identity(
+        &self,
+        kind: PartKind,
+        segment: u32,
+        first: u32,
+        documents: u32,
+    ) -> PartIdentity {
         PartIdentity { kind, part: self.numbers.part(), segment, first, documents }
     }
 
@@ -79,6 +86,11 @@ pub(crate) fn build_segment(
     parts.push(write_documents(site.storage, identity, ids, &names, &blocks, bytes)?);
     drop(stored);
 
+    let columns = build_columns(docs, &site.settings.schema, pool);
+    if !columns.is_empty() {
+        let identity = site.identity(PartKind::Columns, segment, 0, documents);
+        parts.push(columns.write(site.storage, identity)?);
+    }
     let channels = site.settings.schema.channels.iter();
     let bm25 = channels.filter(|channel| matches!(channel.kind, ChannelKind::Bm25(_)));
     for (channel, units) in bm25.zip(postings) {

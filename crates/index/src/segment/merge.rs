@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bm25::merge_parts;
 use super::build::Site;
+use super::columns::{MergeInput, merge_columns};
 use super::dense::{merge_ranges, write_rows};
 use super::documents::merge_documents;
 use super::survivors::Survivors;
@@ -47,6 +48,7 @@ pub(crate) fn merge_segments(
     }
     let identity = site.identity(PartKind::Documents, segment, 0, documents);
     let mut parts = vec![merge_documents(&stored, identity, site.room(identity.part))?];
+    parts.extend(merge_fields(inputs, survivors, segment, site)?);
     for (position, channel) in site.settings.schema.channels.iter().enumerate() {
         match &channel.kind {
             ChannelKind::Bm25(_) => {
@@ -67,6 +69,34 @@ pub(crate) fn merge_segments(
         }
     }
     Ok(Some(SegmentEntry { segment, documents, parts }))
+}
+
+fn merge_fields(
+    inputs: &[Arc<Segment>],
+    survivors: &[Survivors],
+    segment: u32,
+    site: Site<'_>,
+) -> Result<Option<PartEntry>> {
+    let survive: Vec<_> = survivors
+        .iter()
+        .map(|survivors| move |old: u32| survivors.new_number(old).is_some())
+        .collect();
+    let mut merging = Vec::with_capacity(inputs.len());
+    for (input, survives) in inputs.iter().zip(&survive) {
+        merging.push(MergeInput {
+            stored: input.stored.get()?,
+            columns: input.columns.as_ref().map(|columns| columns.get()).transpose()?,
+            documents: input.documents,
+            survives,
+        });
+    }
+    let columns = merge_columns(&merging, &site.settings.schema)?;
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let documents = survivors.iter().map(|survivors| survivors.count).sum();
+    let identity = site.identity(PartKind::Columns, segment, 0, documents);
+    columns.write(site.storage, identity).map(Some)
 }
 
 fn merge_rows(

@@ -114,7 +114,9 @@ impl Tombstones {
 
     /// Returns what the dead take away from the statistics of a BM25 channel.
     pub fn lost(&self, channel: usize, part: &Bm25Part) -> Lost {
-        let sum = || self.iter().fold(Lost::default(), |sum, doc| sum.with(part.document_length(DocNo(doc))));
+        let sum = || {
+            self.iter().fold(Lost::default(), |sum, doc| sum.with(part.document_length(DocNo(doc))))
+        };
         *self.lost[channel].get_or_init(sum)
     }
 

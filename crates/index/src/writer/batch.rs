@@ -158,7 +158,8 @@ pub(super) fn check_rows(
     let mut values = values.chunks_exact(dimensions as usize);
     for (&count, doc) in counts.iter().zip(first..) {
         for (row, number) in values.by_ref().take(count as usize).zip(0..) {
-            check_row(row).map_err(|fault| wrong(format!("row {number} of document {doc}"), fault))?;
+            check_row(row)
+                .map_err(|fault| wrong(format!("row {number} of document {doc}"), fault))?;
         }
     }
     Ok(())
@@ -203,6 +204,9 @@ pub(super) fn check_document(document: &Document, schema: &Schema) -> Result<()>
         };
         if let Some(problem) = name_problem {
             return wrong(DocumentFault::FieldName { field: name.clone(), problem });
+        }
+        if let Err(fault) = schema.check_value(name, value) {
+            return wrong(fault);
         }
         match check_value(value, MAX_LIST_DEPTH) {
             Ok(size) => bytes += name.len() + 4 + size,

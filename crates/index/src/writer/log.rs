@@ -69,7 +69,12 @@ impl Log {
         Ok(())
     }
 
-    fn write(&mut self, file: &Arc<dyn AppendFile>, kind: RecordKind, payload: &[u8]) -> Result<()> {
+    fn write(
+        &mut self,
+        file: &Arc<dyn AppendFile>,
+        kind: RecordKind,
+        payload: &[u8],
+    ) -> Result<()> {
         let record = encode_record(kind, self.durable, payload)?;
         file.append(&record).map_err(Error::io("append to", &log_file(self.position.file)))?;
         self.position.offset += record.len() as u64;

@@ -9,15 +9,15 @@ use ecphory_core::DocNo;
 use ecphory_core::storage::{FullSpeed, Pace, Paced};
 
 use super::{State, Writer, files};
+use crate::Result;
 use crate::collection::locked;
 use crate::format::MAX_SEGMENT_DOCUMENTS;
 use crate::format::manifest::{PartKind, SegmentEntry};
 use crate::merging::pick_run;
+use crate::segment::Segment;
 use crate::segment::build::Site;
 use crate::segment::merge::{merge_segments, survivors};
 use crate::segment::survivors::Survivors;
-use crate::segment::Segment;
-use crate::Result;
 
 /// Neighbouring segments that become one.
 struct Job {
@@ -172,7 +172,11 @@ impl Writer {
             let opened =
                 Segment::open(&*self.shared.storage, &state.view.settings, entry, &|_| None)?;
             let died = state.died_since(job, &merged.survivors, place);
-            segments.push(Arc::new(if died.is_empty() { opened } else { opened.with_dead(&died)? }));
+            segments.push(Arc::new(if died.is_empty() {
+                opened
+            } else {
+                opened.with_dead(&died)?
+            }));
         }
         if let Some(log) = job.seals {
             state.view.tail.drop_frozen();
@@ -206,7 +210,8 @@ impl Writer {
                 let identity = site.identity(PartKind::Tombstones, number, 0, documents);
                 let part = segment.dead.write(site.storage, identity)?;
                 let mut entry = SegmentEntry::clone(&segment.entry);
-                let old = |part: &crate::format::manifest::PartEntry| part.kind == PartKind::Tombstones;
+                let old =
+                    |part: &crate::format::manifest::PartEntry| part.kind == PartKind::Tombstones;
                 state.dropped.extend(files(entry.parts.iter().filter(|part| old(part))));
                 entry.parts.retain(|part| !old(part));
                 entry.parts.push(part);

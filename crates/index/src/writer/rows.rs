@@ -101,7 +101,12 @@ impl Writer {
         state.stop_on_error(outcome)
     }
 
-    fn write_pending(&self, state: &mut State, channel: usize, pending: &PendingRows) -> Result<()> {
+    fn write_pending(
+        &self,
+        state: &mut State,
+        channel: usize,
+        pending: &PendingRows,
+    ) -> Result<()> {
         let settings = Arc::clone(&state.view.settings);
         let name = settings.schema.channels[channel].name.as_str();
         let segment = Arc::clone(&state.view.disk[pending.segment]);

@@ -6,9 +6,9 @@ use std::io;
 
 use ecphory_core::storage::{Storage, TMP};
 
+use crate::format::SEGMENTS;
 use crate::format::log::log_file;
 use crate::format::manifest::{Manifest, PartEntry, generations, manifest_file, part_number};
-use crate::format::SEGMENTS;
 use crate::{Error, Result, wal};
 
 /// How many manifests are kept.

@@ -4,6 +4,7 @@
 
 mod corruption;
 mod dense;
+mod facets;
 mod faults;
 mod filters;
 mod golden;

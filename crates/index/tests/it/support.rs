@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ecphory_core::storage::Memory;
 use ecphory_core::{DocAddress, Document, Scored, Silent};
 use ecphory_index::{
-    Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, QueryTerm, Rows, Schema,
-    Snapshot, Writer,
+    Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, FieldKind, FieldSchema,
+    QueryTerm, Rows, Schema, Snapshot, Writer,
 };
 
 pub fn pool(threads: usize) -> rayon::ThreadPool {
@@ -41,7 +41,13 @@ pub fn dense_channel(name: &str, dimensions: u32) -> ChannelSchema {
 }
 
 pub fn schema() -> Schema {
-    Schema { channels: vec![bm25_channel(raw(0.9, 0.4)), dense_channel("dense", 3)] }
+    let channels = vec![bm25_channel(raw(0.9, 0.4)), dense_channel("dense", 3)];
+    Schema { channels, fields: Vec::new() }
+}
+
+pub fn declared(fields: &[(&str, FieldKind)]) -> Vec<FieldSchema> {
+    let field = |&(name, kind): &(&str, FieldKind)| FieldSchema { name: name.to_owned(), kind };
+    fields.iter().map(field).collect()
 }
 
 pub fn create(storage: &Memory, schema: Schema) -> Collection {
@@ -78,6 +84,24 @@ pub fn copy(storage: &Memory) -> Memory {
     for name in storage.names() {
         copy.overwrite(&name, storage.open(&name).unwrap().to_vec());
     }
+    copy
+}
+
+/// A copy of a collection whose segments have no columns, as in version 1.
+pub fn without_columns(storage: &Memory) -> Memory {
+    use ecphory_core::storage::Storage;
+    let copy = copy(storage);
+    let generation = open(storage).unwrap().snapshot().unwrap().generation();
+    let file = format!("MANIFEST-{generation:06}");
+    let text = String::from_utf8(storage.open(&file).unwrap().to_vec()).unwrap();
+    let body = &text[..text.rfind("crc32 ").unwrap()];
+    let mut manifest: serde_json::Value = serde_json::from_str(body).unwrap();
+    for segment in manifest["segments"].as_array_mut().unwrap() {
+        segment["parts"].as_array_mut().unwrap().retain(|part| part["kind"] != "columns");
+    }
+    let body = serde_json::to_string(&manifest).unwrap() + "\n";
+    let line = format!("crc32 {:08x}\n", ecphory_core::checksum::crc32(body.as_bytes()));
+    copy.overwrite(&file, [body, line].concat().into_bytes());
     copy
 }
 
@@ -133,6 +157,10 @@ pub fn observe(storage: &Memory) -> ecphory_index::Result<String> {
     for filter in ["year > 1870", "tags = \"physics\" or _id = \"long\"", "not exists(year)"] {
         let filter: ecphory_index::Filter = filter.parse().unwrap();
         writeln!(out, "{:?}", snapshot.select(&filter)?.iter().collect::<Vec<_>>()).unwrap();
+    }
+    for field in ["year", "tags", "score"] {
+        writeln!(out, "{:?}", snapshot.facets(field, None, 10)?).unwrap();
+        writeln!(out, "{:?}", snapshot.sort_by(field, true, None, 10)?).unwrap();
     }
     writeln!(out, "{:?} {:?}", snapshot.coverage("dense")?, snapshot.sizes()).unwrap();
     Ok(out)

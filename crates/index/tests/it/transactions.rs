@@ -11,7 +11,10 @@ use crate::support::*;
 #[derive(Clone, Debug)]
 enum Step {
     /// Puts documents by number, with a text; with vectors or without.
-    Upsert { docs: Vec<(u8, String)>, vectors: bool },
+    Upsert {
+        docs: Vec<(u8, String)>,
+        vectors: bool,
+    },
     Delete(Vec<u8>),
     DeleteWhere(u8),
     Seal,
@@ -47,7 +50,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn document(number: u8, text: &str) -> Document {
-    Document::new(format!("d{number}")).with("text", text).with("group", i64::from(number % 5))
+    Document::new(format!("d{number}"))
+        .with("text", text)
+        .with("group", i64::from(number % 5))
+        .with("kind", ["a", "b", "c"][usize::from(number % 3)])
 }
 
 fn vector(number: u8, text: &str) -> [f32; 3] {
@@ -124,7 +130,8 @@ fn answers(snapshot: &Snapshot) -> String {
     }
     let dense = snapshot.dense("dense").unwrap();
     for (k, selection) in [(4, None), (100, None), (100, Some(&selection))] {
-        writeln!(out, "{:?}", show(dense.search(&[0.3, 0.8, -0.2], k, selection).unwrap())).unwrap();
+        writeln!(out, "{:?}", show(dense.search(&[0.3, 0.8, -0.2], k, selection).unwrap()))
+            .unwrap();
     }
     for at in snapshot.addresses() {
         let document = snapshot.document(at).unwrap();

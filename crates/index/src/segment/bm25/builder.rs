@@ -224,7 +224,12 @@ fn no_dictionary(error: fst::Error) -> Error {
 
 impl Bm25Sections<'_> {
     /// Writes the part.
-    pub fn write(&self, identity: PartIdentity, channel: &str, room: SpoolRoom<'_>) -> Result<PartEntry> {
+    pub fn write(
+        &self,
+        identity: PartIdentity,
+        channel: &str,
+        room: SpoolRoom<'_>,
+    ) -> Result<PartEntry> {
         let sections: [Section<'_>; 8] = [
             (SectionKind::Bm25Totals, vec![self.totals.as_bytes()]),
             (SectionKind::Dictionary, self.dictionary.pieces()),

@@ -75,11 +75,7 @@ impl DocumentsPart {
         if !sound {
             return Err(file.corrupt(SectionKind::StoredBlocks, 0, "the blocks are out of order"));
         }
-        let stored_offset = match file.corrupt(SectionKind::Stored, 0, "") {
-            Error::Corrupt { offset, .. } => offset,
-            _ => 0,
-        };
-        Ok(Self { stored_offset, ..self })
+        Ok(Self { stored_offset: file.offset(SectionKind::Stored), ..self })
     }
 
     /// Returns a document's id.
