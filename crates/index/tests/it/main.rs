@@ -10,5 +10,6 @@ mod filters;
 mod golden;
 mod lexical;
 mod scale;
+mod operations;
 mod support;
 mod transactions;

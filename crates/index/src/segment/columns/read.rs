@@ -72,6 +72,11 @@ impl ColumnsPart {
         &self.names
     }
 
+    /// Checks every column.
+    pub fn check_all(&self) -> Result<()> {
+        self.names.iter().try_for_each(|name| self.column(name).map(|_| ()))
+    }
+
     /// Returns a field's column, if it has one.
     pub fn column(&self, name: &str) -> Result<Option<&Column>> {
         let Ok(place) = self.names.binary_search_by(|known| known.as_str().cmp(name)) else {
