@@ -11,7 +11,9 @@ use ecphory_core::Progress;
 use ecphory_core::storage::{Storage, publish};
 
 use crate::collection::{lock, newest_manifest, publish_manifest};
-use crate::format::manifest::{Manifest, PartEntry, PartKind, SegmentEntry, generations, part_number};
+use crate::format::manifest::{
+    Manifest, PartEntry, PartKind, SegmentEntry, generations, part_number,
+};
 use crate::format::part::PartFile;
 use crate::format::{SEGMENTS, VERSION};
 use crate::segment::build::Site;

@@ -366,9 +366,10 @@ impl Error {
             Error::Io { source, .. } => ErrorKind::of_io(source),
             Error::WriterStopped => ErrorKind::Io,
             Error::NoCollection => ErrorKind::NotFound,
-            Error::CollectionExists | Error::ForeignBackup | Error::Locked | Error::DuplicateId { .. } => {
-                ErrorKind::Conflict
-            }
+            Error::CollectionExists
+            | Error::ForeignBackup
+            | Error::Locked
+            | Error::DuplicateId { .. } => ErrorKind::Conflict,
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Document { fault: DocumentFault::TooLarge { .. }, .. }
             | Error::TooMany { .. } => ErrorKind::Limit,

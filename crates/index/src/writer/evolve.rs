@@ -138,7 +138,8 @@ impl Writer {
             let open = |part| segment.parts.get(&part).cloned();
             let opened = Segment::open(&*self.shared.storage, settings, &entry, &open)?;
             // The statistics that tombstones keep by channel have to be those of the new channels.
-            let opened = opened.with_dead(&segment.dead.iter().map(ecphory_core::DocNo).collect::<Vec<_>>())?;
+            let opened = opened
+                .with_dead(&segment.dead.iter().map(ecphory_core::DocNo).collect::<Vec<_>>())?;
             state.splice(place..place + 1, vec![Arc::new(opened)]);
         }
         let schema = &settings.schema;
@@ -206,7 +207,8 @@ fn check_values(
         for (document, doc) in documents.iter().zip(first..) {
             let value = document.get(&field.name);
             let value = value.filter(|_| segment.lives(ecphory_core::DocNo(doc)));
-            let outcome = value.map_or(Ok(()), |value| settings.schema.check_value(&field.name, value));
+            let outcome =
+                value.map_or(Ok(()), |value| settings.schema.check_value(&field.name, value));
             outcome.map_err(|fault| Error::Document { document: document.id.clone(), fault })?;
         }
         Ok(())

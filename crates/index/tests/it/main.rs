@@ -9,7 +9,7 @@ mod faults;
 mod filters;
 mod golden;
 mod lexical;
-mod scale;
 mod operations;
+mod scale;
 mod support;
 mod transactions;

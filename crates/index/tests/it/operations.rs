@@ -6,22 +6,6 @@ use ecphory_index::{Batch, Bm25Settings, FieldKind, FieldSchema, Filter, Rows};
 
 use crate::support::*;
 
-/// A collection with two segments on disk, dead documents, and a tail.
-fn lived_in(storage: &Memory) -> ecphory_index::Collection {
-    let collection = five(storage);
-    let writer = collection.writer().unwrap();
-    let mut batch = Batch::new();
-    batch.upsert(doc("hahn", "fission again").with("year", 1938)).delete("!");
-    batch.rows("dense", vec![1], vec![0.0, 0.6, 0.8]);
-    writer.put(batch, None).unwrap();
-    writer.seal().unwrap();
-    let mut batch = Batch::new();
-    batch.add(doc("noether", "rings and radium").with("year", 1882)).delete("curie");
-    writer.put(batch, None).unwrap();
-    writer.close().unwrap();
-    collection
-}
-
 #[test]
 fn a_sound_collection_passes_and_each_damaged_part_is_named() {
     let storage = Memory::new();

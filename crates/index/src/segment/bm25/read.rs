@@ -152,12 +152,20 @@ impl Bm25Part {
         }
         let stored = (0..self.documents).map(|doc| self.document_length(DocNo(doc)));
         if !stored.eq(lengths.iter().copied()) {
-            return Err(file.corrupt(SectionKind::Lengths, 0, "the postings add up to other lengths"));
+            return Err(file.corrupt(
+                SectionKind::Lengths,
+                0,
+                "the postings add up to other lengths",
+            ));
         }
         let sum: u64 = lengths.iter().map(|&length| u64::from(length)).sum();
         let filled = lengths.iter().filter(|&&length| length > 0).count() as u64;
         if (filled, sum) != (self.documents_with_terms, self.length) {
-            return Err(file.corrupt(SectionKind::Bm25Totals, 0, "the lengths add up to other totals"));
+            return Err(file.corrupt(
+                SectionKind::Bm25Totals,
+                0,
+                "the lengths add up to other totals",
+            ));
         }
         Ok(())
     }
