@@ -249,9 +249,9 @@ impl Column {
         }
     }
 
-    /// Returns whether documents may have several values, so that ordinals are not one for each of them.
-    pub(super) fn has_lists(&self) -> bool {
-        !self.list_starts.is_empty()
+    /// Returns where documents' ordinals start; empty where each has exactly one.
+    pub(super) fn list_starts(&self) -> &[U32] {
+        starts(&self.list_starts)
     }
 
     /// Returns how many documents the segment has.
