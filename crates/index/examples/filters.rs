@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let collection =
         Collection::create(Arc::new(Memory::new()), Schema { channels: vec![channel], fields })?;
     let pool = rayon::ThreadPoolBuilder::new().build()?;
-    let mut writer = collection.writer()?;
+    let writer = collection.writer()?;
     let start = Instant::now();
     let docs: Vec<Document> = (0..count).map(document).collect();
     writer.stage(&docs, &pool, &Silent)?;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .sizes()
         .iter()
         .filter(|s| s.component.starts_with("columns/"))
-        .map(|s| s.bytes)
+        .map(|s| s.disk)
         .sum();
     println!("columns: {:.1} bytes for each document", columns as f64 / count as f64);
     let show =

@@ -36,7 +36,7 @@ fn main() -> Result<(), Failure> {
     )?;
 
     let start = Instant::now();
-    let mut writer = collection.writer()?;
+    let writer = collection.writer()?;
     writer.stage(&documents, &pool, &Silent)?;
     writer.commit()?;
     let seconds = start.elapsed().as_secs_f64();
@@ -49,7 +49,7 @@ fn main() -> Result<(), Failure> {
     let bm25 = snapshot.bm25("bm25")?;
     println!("opened and verified in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     for size in snapshot.sizes() {
-        println!("  {:40} {:>12}", size.component, size.bytes);
+        println!("  {:40} {:>12}", size.component, size.disk);
     }
     search(&documents, &bm25)
 }

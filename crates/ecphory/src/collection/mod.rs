@@ -96,7 +96,7 @@ impl Collection {
         segment: usize,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let mut writer = index.writer()?;
+        let writer = index.writer()?;
         for part in documents.chunks(segment) {
             writer.stage(part, self.engine.pool(), progress)?;
         }

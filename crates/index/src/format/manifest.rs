@@ -29,6 +29,10 @@ pub struct Manifest {
     pub next_segment: u32,
     /// The number of the next part; numbers are never used again.
     pub next_part: u64,
+    /// The log file that holds the first batch after the segments. `None` where the log begins with the
+    /// first file there is, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<u64>,
     /// The channels.
     pub channels: Vec<ChannelEntry>,
     /// The declared fields.
@@ -145,6 +149,8 @@ pub enum PartKind {
     Bm25,
     /// Rows of a dense channel.
     Dense,
+    /// Dead documents.
+    Tombstones,
     /// The values of fields, field by field.
     Columns,
 }
@@ -156,6 +162,7 @@ impl PartKind {
             PartKind::Documents => 1,
             PartKind::Bm25 => 2,
             PartKind::Dense => 3,
+            PartKind::Tombstones => 4,
             PartKind::Columns => 5,
         }
     }
@@ -165,6 +172,7 @@ impl PartKind {
             PartKind::Documents => "docs",
             PartKind::Bm25 => "bm25",
             PartKind::Dense => "dense",
+            PartKind::Tombstones => "dead",
             PartKind::Columns => "cols",
         }
     }
@@ -212,6 +220,7 @@ impl Manifest {
             generation: 1,
             next_segment,
             next_part,
+            log: None,
             channels,
             fields: schema.fields.iter().map(FieldEntry::from_schema).collect(),
             segments: Vec::new(),
@@ -281,7 +290,11 @@ impl Manifest {
                 .filter(|part| part.kind == kind && part.channel.as_deref() == channel)
                 .collect::<Vec<_>>()
         };
-        let mut known = 1;
+        let tombstones = of(PartKind::Tombstones, None);
+        if tombstones.len() > 1 || !tombstones.iter().all(covers_all) {
+            return Err("more than one part with dead documents");
+        }
+        let mut known = 1 + tombstones.len();
         if of(PartKind::Documents, None).iter().filter(|part| covers_all(part)).count() != 1 {
             return Err("not exactly one part with all documents");
         }
@@ -302,8 +315,8 @@ impl Manifest {
                 KindEntry::Dense { .. } => {
                     let mut next = 0;
                     for part in of(PartKind::Dense, Some(&channel.name)) {
-                        if part.first != next || part.documents == 0 {
-                            return Err("parts of a dense channel with a hole or an overlap");
+                        if part.first < next || part.documents == 0 {
+                            return Err("parts of a dense channel that overlap");
                         }
                         next = part.first.saturating_add(part.documents);
                         known += 1;

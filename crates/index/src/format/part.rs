@@ -109,6 +109,8 @@ pub enum SectionKind {
     HeavyPostings = 22,
     /// BM25: length of each document.
     Lengths = 23,
+    /// Tombstones: the dead documents.
+    Dead = 24,
     /// Dense: totals.
     DenseTotals = 32,
     /// Dense: where each document's rows start.
@@ -141,6 +143,7 @@ impl SectionKind {
             SectionKind::PostingTfs => "posting-tfs",
             SectionKind::HeavyPostings => "heavy-postings",
             SectionKind::Lengths => "lengths",
+            SectionKind::Dead => "dead",
             SectionKind::RowStarts => "row-starts",
             SectionKind::Rows => "rows",
             SectionKind::ColumnNames => "names",
@@ -167,6 +170,7 @@ impl SectionKind {
             K::PostingTfs,
             K::HeavyPostings,
             K::Lengths,
+            K::Dead,
             K::DenseTotals,
             K::RowStarts,
             K::Rows,

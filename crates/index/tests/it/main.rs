@@ -11,3 +11,4 @@ mod golden;
 mod lexical;
 mod scale;
 mod support;
+mod transactions;
