@@ -9,7 +9,7 @@ use ecphory_core::DocNo;
 use crate::schema::ChannelKind;
 use crate::segment::Segment;
 use crate::segment::bm25::Bm25Part;
-use crate::segment::columns::{KeyRange, KeyTest};
+use crate::segment::columns::{Found, KeyRange, KeyTest};
 use crate::{Result, Snapshot};
 
 impl Snapshot {
@@ -70,7 +70,7 @@ fn dump_columns(out: &mut String, segment: &Segment) -> Result<()> {
     let Some(columns) = &segment.columns else { return Ok(()) };
     let columns = columns.get()?;
     for name in columns.names() {
-        let Some(column) = columns.column(name)? else { continue };
+        let Found::Column(column) = columns.column(name)? else { continue };
         line(out, format_args!("  column {name}, {:?}", column.coding()));
         for ordinal in 0..column.keys() {
             let having = KeyTest::In(vec![KeyRange::exactly(column.key(ordinal).to_vec())]);

@@ -220,6 +220,40 @@ mod tests {
     }
 
     #[test]
+    fn bad_fields_are_refused() {
+        use FieldKind as K;
+        let check = |fields: &[(&str, FieldKind)], expected: &str| {
+            let field =
+                |&(name, kind): &(&str, FieldKind)| FieldSchema { name: name.to_owned(), kind };
+            let fields = fields.iter().map(field).collect();
+            let outcome = Schema { fields, ..schema(|_| ()) }.validate();
+            assert_eq!(
+                outcome.map_err(|error| error.to_string()).err().unwrap_or_default(),
+                expected
+            );
+        };
+        check(&[("title", K::Text), ("text", K::Keyword), ("year", K::Integer)], "");
+        check(&[("", K::Date)], "the schema's field \"\": the name is empty");
+        check(&[("_id", K::Keyword)], "the schema's field \"_id\": the name is that of the id");
+        check(
+            &[("a", K::Bool), ("a", K::Geo)],
+            "the schema's field \"a\": two fields have this name",
+        );
+        check(
+            &[("title", K::Date)],
+            "the schema's field \"title\": channel \"bm25\" covers it, so it has to be text or keyword, not date",
+        );
+        for kind in K::ALL {
+            assert_eq!(kind.name().parse::<FieldKind>().unwrap(), kind);
+        }
+        let message = "integre".parse::<FieldKind>().unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "there is no kind of field `integre`, only text, keyword, integer, float, date, bool, geo; did you mean `integer`?"
+        );
+    }
+
+    #[test]
     fn an_unknown_channel_gets_the_nearest_name() {
         let message = schema(|_| ()).position("bm52").unwrap_err().to_string();
         assert_eq!(

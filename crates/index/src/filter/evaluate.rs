@@ -11,12 +11,12 @@ use ecphory_core::{DocNo, DocSet};
 use super::ID_FIELD;
 use super::bind::{Bound, Condition, Node};
 use crate::segment::Segment;
-use crate::segment::columns::{KeyRange, KeyTest, put_text};
+use crate::segment::columns::{Found, KeyRange, KeyTest, put_text};
 use crate::segment::documents::DocumentsPart;
 use crate::{Result, Schema};
 
 impl Bound {
-    /// Returns the documents of a segment that match, the dead ones included.
+    /// Returns the documents of a segment that match, and perhaps dead ones.
     pub fn select(&self, segment: &Segment, schema: &Schema) -> Result<DocSet> {
         let documents = segment.documents as usize;
         let mut sets = Vec::with_capacity(self.conditions.len());
@@ -41,14 +41,14 @@ fn quickly(condition: &Condition, segment: &Segment, schema: &Schema) -> Result<
     if field == ID_FIELD {
         return by_id(test, segment).map(Some);
     }
-    if let Some(column) = segment.column(field, schema.coding(field))? {
-        return Ok(Some(column.select(test)));
-    }
-    let unknown = segment.stored.get()?.name_number(field).is_none();
-    Ok(unknown.then(|| DocSet::new(segment.documents as usize)))
+    Ok(match segment.column(field, schema.coding(field))? {
+        Found::Column(column) => Some(column.select(test)),
+        Found::Nothing => Some(DocSet::new(segment.documents as usize)),
+        Found::Stored => None,
+    })
 }
 
-/// Looks ids up where they are given, and otherwise goes through all of them.
+/// Looks living ids up where they are given, and otherwise goes through all of them.
 fn by_id(test: &KeyTest, segment: &Segment) -> Result<DocSet> {
     let (part, documents) = (segment.stored.get()?, segment.documents);
     if let KeyTest::In(ranges) = test
@@ -56,7 +56,7 @@ fn by_id(test: &KeyTest, segment: &Segment) -> Result<DocSet> {
     {
         let mut set = DocSet::new(documents as usize);
         for id in ids {
-            part.find(id, &|_| true)?.into_iter().for_each(|doc| set.insert(doc));
+            segment.find(id)?.into_iter().for_each(|doc| set.insert(doc));
         }
         return Ok(set);
     }

@@ -87,7 +87,7 @@ pub struct DenseTotals {
     pub rows: U32,
 }
 
-/// One column of a columns part, in the order of the fields' names.
+/// One column of a columns part, in the order of the fields' names; all zero for a field without one.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ColumnEntry {

@@ -197,6 +197,14 @@ impl Schema {
         }
     }
 
+    /// Yields the fields that never have a column.
+    pub(crate) fn fields_without_columns(&self) -> impl Iterator<Item = &str> {
+        let declared = self.fields.iter().map(|field| &field.name);
+        let covered = self.channels.iter().flat_map(|channel| &channel.fields);
+        let all = declared.chain(covered).map(String::as_str);
+        all.filter(|name| self.column_rule(name) == ColumnRule::Never)
+    }
+
     /// Returns whether a channel covers a field.
     pub(crate) fn covers(&self, name: &str) -> bool {
         self.channels.iter().any(|channel| channel.fields.iter().any(|field| field == name))

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use crate::filter::ID_FIELD;
 use crate::segment::Segment;
-use crate::segment::columns::{Coding, put_text};
+use crate::segment::columns::{Coding, Found, put_text};
 use crate::{Result, Selection, Snapshot};
 
 impl Snapshot {
@@ -37,7 +37,7 @@ impl Snapshot {
         let mut counts: FxHashMap<Vec<u8>, u64> = FxHashMap::default();
         for (segment, number) in self.open_segments().iter().zip(0..) {
             let selected = selection.and_then(|selection| selection.segment(number));
-            if let Some(column) = segment.column(field, coding)? {
+            if let Found::Column(column) = segment.column(field, coding)? {
                 let found = column.counts(segment.wanted(selected).as_ref());
                 for (ordinal, count) in (0..).zip(found).filter(|(_, count)| *count > 0) {
                     *counts.entry(column.key(ordinal).to_vec()).or_default() += u64::from(count);
@@ -85,7 +85,7 @@ impl Snapshot {
                 segment.wanted(selection.and_then(|selection| selection.segment(number as usize)));
             let wanted = |doc| wanted.as_ref().is_none_or(|wanted| wanted.contains(doc));
             let at = |doc| DocAddress { segment: number, doc };
-            if let Some(column) = segment.column(field, coding)? {
+            if let Found::Column(column) = segment.column(field, coding)? {
                 let mut ranked = First::new(k, descending);
                 for doc in (0..segment.documents).map(DocNo).filter(|&doc| wanted(doc)) {
                     let list = column.list(doc.0);

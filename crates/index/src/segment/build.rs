@@ -85,12 +85,11 @@ pub(crate) fn build_segment(
     let identity = site.identity(PartKind::Documents, segment, 0, documents);
     parts.push(write_documents(site.storage, identity, ids, &names, &blocks, bytes)?);
     drop(stored);
+    let identity = site.identity(PartKind::Columns, segment, 0, documents);
+    let room = site.room(identity.part);
+    let pool = pool.filter(|_| docs.len() > UNIT_DOCUMENTS);
+    parts.push(build_columns(docs, &site.settings.schema, pool, room)?.write(identity, room)?);
 
-    let columns = build_columns(docs, &site.settings.schema, pool);
-    if !columns.is_empty() {
-        let identity = site.identity(PartKind::Columns, segment, 0, documents);
-        parts.push(columns.write(site.storage, identity)?);
-    }
     let channels = site.settings.schema.channels.iter();
     let bm25 = channels.filter(|channel| matches!(channel.kind, ChannelKind::Bm25(_)));
     for (channel, units) in bm25.zip(postings) {

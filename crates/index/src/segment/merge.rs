@@ -42,13 +42,18 @@ pub(crate) fn merge_segments(
         return Ok(None);
     }
     let segment = site.numbers.segment();
-    let mut stored = Vec::with_capacity(inputs.len());
+    let (mut stored, mut columns) = (Vec::new(), Vec::new());
     for (input, survivors) in inputs.iter().zip(survivors) {
         stored.push((input.stored.get()?, survivors));
+        let part = input.columns.as_ref().map(|part| part.get()).transpose()?;
+        columns.push(MergeInput { stored: input.stored.get()?, columns: part, survivors });
     }
     let identity = site.identity(PartKind::Documents, segment, 0, documents);
     let mut parts = vec![merge_documents(&stored, identity, site.room(identity.part))?];
-    parts.extend(merge_fields(inputs, survivors, segment, site)?);
+    let identity = site.identity(PartKind::Columns, segment, 0, documents);
+    let room = site.room(identity.part);
+    let columns = merge_columns(&columns, &site.settings.schema, room)?;
+    parts.push(columns.write(identity, room)?);
     for (position, channel) in site.settings.schema.channels.iter().enumerate() {
         match &channel.kind {
             ChannelKind::Bm25(_) => {
@@ -69,34 +74,6 @@ pub(crate) fn merge_segments(
         }
     }
     Ok(Some(SegmentEntry { segment, documents, parts }))
-}
-
-fn merge_fields(
-    inputs: &[Arc<Segment>],
-    survivors: &[Survivors],
-    segment: u32,
-    site: Site<'_>,
-) -> Result<Option<PartEntry>> {
-    let survive: Vec<_> = survivors
-        .iter()
-        .map(|survivors| move |old: u32| survivors.new_number(old).is_some())
-        .collect();
-    let mut merging = Vec::with_capacity(inputs.len());
-    for (input, survives) in inputs.iter().zip(&survive) {
-        merging.push(MergeInput {
-            stored: input.stored.get()?,
-            columns: input.columns.as_ref().map(|columns| columns.get()).transpose()?,
-            documents: input.documents,
-            survives,
-        });
-    }
-    let columns = merge_columns(&merging, &site.settings.schema)?;
-    if columns.is_empty() {
-        return Ok(None);
-    }
-    let documents = survivors.iter().map(|survivors| survivors.count).sum();
-    let identity = site.identity(PartKind::Columns, segment, 0, documents);
-    columns.write(site.storage, identity).map(Some)
 }
 
 fn merge_rows(

@@ -25,7 +25,7 @@ use crate::format::part::{PartFile, PartIdentity, Section, write_part};
 use crate::snapshot::Settings;
 use crate::{Error, Result};
 use bm25::Bm25Part;
-use columns::{Coding, Column, ColumnsPart};
+use columns::{Coding, ColumnsPart, Found};
 use dense::DensePart;
 use documents::DocumentsPart;
 use tombstones::Tombstones;
@@ -59,8 +59,8 @@ pub(crate) enum OpenPart {
     Documents(Arc<Lazy<DocumentsPart>>),
     Bm25(Arc<Lazy<Bm25Part>>),
     Dense(Arc<Lazy<DensePart>>),
-    Tombstones(Arc<PartFile>, Arc<Tombstones>),
     Columns(Arc<Lazy<ColumnsPart>>),
+    Tombstones(Arc<PartFile>, Arc<Tombstones>),
 }
 
 /// The open parts of the newest snapshot by number, so that the next one verifies only what is new.
@@ -80,11 +80,11 @@ impl OpenPart {
             }
             PartKind::Bm25 => OpenPart::Bm25(Arc::new(Lazy::new(file, Bm25Part::verify))),
             PartKind::Dense => OpenPart::Dense(Arc::new(Lazy::new(file, DensePart::verify))),
+            PartKind::Columns => OpenPart::Columns(Arc::new(Lazy::new(file, ColumnsPart::verify))),
             PartKind::Tombstones => {
                 let dead = Arc::new(Tombstones::read(&file, channels)?);
                 OpenPart::Tombstones(Arc::new(file), dead)
             }
-            PartKind::Columns => OpenPart::Columns(Arc::new(Lazy::new(file, ColumnsPart::verify))),
         })
     }
 
@@ -93,8 +93,8 @@ impl OpenPart {
             OpenPart::Documents(part) => &part.file,
             OpenPart::Bm25(part) => &part.file,
             OpenPart::Dense(part) => &part.file,
-            OpenPart::Tombstones(file, _) => file,
             OpenPart::Columns(part) => &part.file,
+            OpenPart::Tombstones(file, _) => file,
         }
     }
 }
@@ -117,7 +117,7 @@ pub(crate) struct Segment {
     /// How many documents it has, the dead included.
     pub documents: u32,
     pub stored: Arc<Lazy<DocumentsPart>>,
-    /// `None` where no field has a column.
+    /// `None` in segments of version 1.
     pub columns: Option<Arc<Lazy<ColumnsPart>>>,
     /// By channel; `None` for channels of other kinds.
     pub bm25: Vec<Option<Arc<Lazy<Bm25Part>>>>,
@@ -175,14 +175,20 @@ impl Segment {
         })
     }
 
-    /// Returns a field's column; `None` where it has none, or one of a type that the field had before.
-    pub fn column(&self, field: &str, coding: Coding) -> Result<Option<&Column>> {
-        let Some(columns) = &self.columns else { return Ok(None) };
-        let column = columns.get()?.column(field)?;
-        Ok(column.filter(|column| column.coding() == coding))
+    /// Finds a field's values.
+    pub fn column(&self, field: &str, coding: Coding) -> Result<Found<'_>> {
+        let Some(columns) = &self.columns else {
+            let known = self.stored.get()?.name_number(field).is_some();
+            return Ok(if known { Found::Stored } else { Found::Nothing });
+        };
+        Ok(match columns.get()?.column(field)? {
+            // The values were taken as another type before the field was declared.
+            Found::Column(column) if column.coding() != coding => Found::Stored,
+            found => found,
+        })
     }
 
-    /// Returns the living documents of those that are selected (or of all); `None` means all there are.
+    /// Returns the living documents of `selected`, or of all; `None` means all there are.
     pub fn wanted(&self, selected: Option<&DocSet>) -> Option<DocSet> {
         if self.dead.count() == 0 {
             return selected.cloned();

@@ -133,6 +133,14 @@ fn answers(snapshot: &Snapshot) -> String {
         writeln!(out, "{:?}", show(dense.search(&[0.3, 0.8, -0.2], k, selection).unwrap()))
             .unwrap();
     }
+    for field in ["group", "kind"] {
+        for selection in [None, Some(&selection)] {
+            writeln!(out, "{:?}", snapshot.facets(field, selection, 3).unwrap()).unwrap();
+            let sorted = snapshot.sort_by(field, field == "kind", selection, 7).unwrap();
+            let ids = sorted.iter().map(|&at| snapshot.id(at).unwrap()).collect::<Vec<_>>();
+            writeln!(out, "{field} {ids:?}").unwrap();
+        }
+    }
     for at in snapshot.addresses() {
         let document = snapshot.document(at).unwrap();
         assert_eq!(snapshot.find(&document.id).unwrap(), Some(at));

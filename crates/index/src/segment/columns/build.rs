@@ -1,14 +1,17 @@
 //! Collects the values of a field, document by document, into a column.
 
+use std::collections::BTreeMap;
+
 use ecphory_core::Document;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::write::{Columns, Draft};
 use super::{Coding, MAX_KEYWORD_BYTES};
-use crate::Schema;
+use crate::format::spool::SpoolRoom;
 use crate::schema::ColumnRule;
 use crate::segment::documents::FieldValue;
+use crate::{Result, Schema};
 
 /// The ordinal of a document without the field, while keys are collected.
 const MISSING: u32 = u32::MAX;
@@ -125,29 +128,27 @@ impl Gathered {
         })
     }
 
-    fn add_to(&self, columns: &mut Columns, name: &str) {
+    fn add_to(&self, columns: &mut Columns<'_>, name: &str) -> Result<()> {
         let draft = Draft {
             coding: self.coding,
             keys: &|visit| self.keys.iter().for_each(|key| visit(key)),
             lists: &|visit| self.lists().for_each(visit),
         };
-        columns.add(name, &draft).expect("memory does not fail");
+        columns.add(name, &draft)
     }
 }
 
-/// A field's name, and its values with their documents.
-type Field<'a> = (&'a str, Vec<(u32, FieldValue<'a>)>);
-
-/// With fewer documents than this the threads cost more than they save.
-const PARALLEL_DOCUMENTS: usize = 1024;
-
-/// Builds the columns of new documents, field by field, in parallel where there is a pool and it pays.
-pub(crate) fn build_columns(
+/// Builds the columns of new documents, field by field, in parallel where there is a pool.
+pub(crate) fn build_columns<'s>(
     docs: &[Document],
     schema: &Schema,
     pool: Option<&rayon::ThreadPool>,
-) -> Columns {
-    let mut values: FxHashMap<&str, Vec<(u32, FieldValue<'_>)>> = FxHashMap::default();
+    room: SpoolRoom<'s>,
+) -> Result<Columns<'s>> {
+    let mut values: BTreeMap<&str, Vec<(u32, FieldValue<'_>)>> = BTreeMap::new();
+    for field in schema.fields_without_columns() {
+        values.insert(field, Vec::new());
+    }
     for (document, number) in docs.iter().zip(0..) {
         for (name, value) in &document.fields {
             if schema.column_rule(name) != ColumnRule::Never {
@@ -155,26 +156,36 @@ pub(crate) fn build_columns(
             }
         }
     }
-    let mut fields: Vec<Field<'_>> = values.into_iter().collect();
-    fields.sort_unstable_by_key(|(name, _)| *name);
-    let gather = |(name, values): Field<'_>| {
-        let mut values = values.into_iter().peekable();
-        let mut gatherer = Gatherer::new(schema, name)?;
-        for doc in 0..docs.len() as u32 {
-            let value = values.next_if(|(number, _)| *number == doc);
-            if !gatherer.push(value.as_ref().map(|(_, value)| value)) {
-                return None;
-            }
+    let documents = docs.len() as u32;
+    let gather = |(name, values)| (name, gather(schema, name, values, documents));
+    let gathered: Vec<(&str, Option<Gathered>)> = match pool {
+        Some(pool) => pool.install(|| values.into_par_iter().map(gather).collect()),
+        None => values.into_iter().map(gather).collect(),
+    };
+    let mut columns = Columns::new(room);
+    for (name, gathered) in gathered {
+        match gathered {
+            Some(gathered) => gathered.add_to(&mut columns, name)?,
+            None => columns.add_stored(name),
         }
-        gatherer.finish().map(|gathered| (name.to_owned(), gathered))
-    };
-    let gathered: Vec<_> = match pool.filter(|_| docs.len() > PARALLEL_DOCUMENTS) {
-        Some(pool) => pool.install(|| fields.into_par_iter().map(gather).collect()),
-        None => fields.into_iter().map(gather).collect(),
-    };
-    let mut columns = Columns::default();
-    for (name, gathered) in gathered.into_iter().flatten() {
-        gathered.add_to(&mut columns, &name);
     }
-    columns
+    Ok(columns)
+}
+
+/// Collects the values of one field, which come with their documents' numbers.
+fn gather(
+    schema: &Schema,
+    field: &str,
+    values: Vec<(u32, FieldValue<'_>)>,
+    documents: u32,
+) -> Option<Gathered> {
+    let mut gatherer = Gatherer::new(schema, field)?;
+    let mut values = values.into_iter().peekable();
+    for doc in 0..documents {
+        let value = values.next_if(|(number, _)| *number == doc);
+        if !gatherer.push(value.as_ref().map(|(_, value)| value)) {
+            return None;
+        }
+    }
+    gatherer.finish()
 }

@@ -8,20 +8,19 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use super::build::{Gathered, Gatherer};
 use super::write::{Columns, Draft, VisitList};
-use super::{Column, ColumnsPart};
+use super::{Column, ColumnsPart, Found};
+use crate::format::spool::SpoolRoom;
 use crate::schema::ColumnRule;
 use crate::segment::documents::DocumentsPart;
+use crate::segment::survivors::Survivors;
 use crate::{Error, Result, Schema};
 
 /// A segment that is merged.
 pub(crate) struct MergeInput<'a> {
     pub stored: &'a DocumentsPart,
-    /// `None` where the segment has no part of columns.
+    /// `None` in a segment of version 1.
     pub columns: Option<&'a ColumnsPart>,
-    /// How many documents it has.
-    pub documents: u32,
-    /// Whether a document goes into the merged segment.
-    pub survives: &'a dyn Fn(u32) -> bool,
+    pub survivors: &'a Survivors,
 }
 
 /// What one segment has of a field.
@@ -32,47 +31,55 @@ enum Source<'a> {
     Gathered(Gathered),
 }
 
-/// Merges the columns of segments, whose documents follow each other. Equals what [`super::build_columns`]
+/// Merges the columns of segments, which are neighbours and in order. Equals what [`super::build_columns`]
 /// makes of the documents that survive.
-pub(crate) fn merge_columns(inputs: &[MergeInput<'_>], schema: &Schema) -> Result<Columns> {
-    let names: BTreeSet<&str> =
-        inputs.iter().flat_map(|input| input.stored.names()).map(String::as_str).collect();
-    let mut columns = Columns::default();
+pub(crate) fn merge_columns<'s>(
+    inputs: &[MergeInput<'_>],
+    schema: &Schema,
+    room: SpoolRoom<'s>,
+) -> Result<Columns<'s>> {
+    let names = inputs.iter().flat_map(|input| input.stored.names()).map(String::as_str);
+    let names: BTreeSet<&str> = names.chain(schema.fields_without_columns()).collect();
+    let mut columns = Columns::new(room);
     for name in names {
-        if schema.column_rule(name) == ColumnRule::Never {
-            continue;
-        }
         let sources: Result<Option<Vec<Source<'_>>>> =
             inputs.iter().map(|input| input.source(name, schema)).collect();
-        if let Some(sources) = sources? {
-            merge_field(inputs, &sources, name, schema, &mut columns)?;
+        match sources? {
+            Some(sources) => merge_field(inputs, &sources, name, schema, &mut columns)?,
+            None => columns.add_stored(name),
         }
     }
     Ok(columns)
 }
 
 impl<'a> MergeInput<'a> {
-    /// Finds a field's values; `None` where they do not fit into a column.
+    /// Finds a field's values; `None` where they do not go into a column.
     fn source(&self, name: &str, schema: &Schema) -> Result<Option<Source<'a>>> {
-        let Some(number) = self.stored.name_number(name) else { return Ok(Some(Source::Nothing)) };
-        let column = self.columns.map_or(Ok(None), |columns| columns.column(name))?;
-        if let Some(column) = column.filter(|column| column.coding() == schema.coding(name)) {
-            return Ok(Some(Source::Column(column)));
+        if schema.column_rule(name) == ColumnRule::Never {
+            return Ok(None);
         }
+        match self.columns.map(|columns| columns.column(name)).transpose()? {
+            Some(Found::Nothing) => return Ok(Some(Source::Nothing)),
+            Some(Found::Column(column)) if column.coding() == schema.coding(name) => {
+                return Ok(Some(Source::Column(column)));
+            }
+            _ => {}
+        }
+        let Some(number) = self.stored.name_number(name) else { return Ok(Some(Source::Nothing)) };
         let Some(mut gatherer) = Gatherer::new(schema, name) else { return Ok(None) };
         let mut fits = true;
-        self.stored.for_each(&mut |doc, fields| {
-            if fits && (self.survives)(doc.0) {
+        let outcome = self.stored.for_each(&mut |doc, fields| {
+            if self.survivors.new_number(doc.0).is_some() {
                 let value = fields.iter().find(|(name, _)| *name == number);
                 fits = gatherer.push(value.map(|(_, value)| value));
             }
-            Ok(())
-        })?;
-        Ok(gatherer.finish().map(Source::Gathered))
-    }
-
-    fn survivors(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.documents).filter(|&doc| (self.survives)(doc))
+            // The only way to leave the walk early: most often the first long text decides.
+            if fits { Ok(()) } else { Err(Error::Interrupted) }
+        });
+        match outcome {
+            Err(Error::Interrupted) => Ok(None),
+            outcome => outcome.map(|()| gatherer.finish().map(Source::Gathered)),
+        }
     }
 }
 
@@ -88,11 +95,11 @@ impl Source<'_> {
     /// Calls `visit` with the ordinals of the survivors of `input`.
     fn for_each_list(&self, input: &MergeInput<'_>, visit: &mut VisitList<'_>) {
         match self {
-            Source::Nothing => input.survivors().for_each(|_| visit(None)),
+            Source::Nothing => (0..input.survivors.count).for_each(|_| visit(None)),
             Source::Gathered(gathered) => gathered.lists().for_each(visit),
             Source::Column(column) => {
                 let mut list = Vec::new();
-                for doc in input.survivors() {
+                for doc in input.survivors.iter() {
                     let Some(ordinals) = column.list(doc) else {
                         visit(None);
                         continue;
@@ -110,8 +117,11 @@ impl Source<'_> {
         let mut used = match self {
             Source::Nothing => return Vec::new(),
             Source::Gathered(gathered) => return vec![true; gathered.keys().len()],
-            Source::Column(column) => vec![false; column.keys() as usize],
+            Source::Column(column) => vec![input.survivors.all(); column.keys() as usize],
         };
+        if input.survivors.all() {
+            return used;
+        }
         self.for_each_list(input, &mut |list| {
             list.unwrap_or(&[]).iter().for_each(|&ordinal| used[ordinal as usize] = true);
         });
@@ -124,7 +134,7 @@ fn merge_field(
     sources: &[Source<'_>],
     name: &str,
     schema: &Schema,
-    columns: &mut Columns,
+    columns: &mut Columns<'_>,
 ) -> Result<()> {
     // First which keys are used, by source and ordinal; then their ranks in the merged column.
     let mut ranks: Vec<Vec<u32>> = Vec::with_capacity(sources.len());
@@ -153,7 +163,7 @@ fn merge_field(
             }
         },
     };
-    columns.add(name, &draft).map_err(Error::io("write", "tmp"))
+    columns.add(name, &draft)
 }
 
 const UNUSED: u32 = u32::MAX;

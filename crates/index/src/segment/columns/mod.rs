@@ -5,8 +5,8 @@
 //! values. A condition is evaluated on the values once; what is left is one pass over the ordinals, less
 //! than a millisecond for a million documents. Not for long texts: each different one is stored whole.
 //!
-//! Which fields have a column is decided by `Schema::column_rule`; where a field has none, whoever needs
-//! its values reads the stored documents, and finds the same.
+//! Which fields have a column is decided by `Schema::column_rule`; where a field has none, the part says so,
+//! and whoever needs its values reads the stored documents, and finds the same.
 
 mod build;
 mod key;
@@ -24,7 +24,7 @@ pub(crate) use key::{
     put_text,
 };
 pub(crate) use merge::{MergeInput, merge_columns};
-pub(crate) use read::{Column, ColumnsPart};
+pub(crate) use read::{Column, ColumnsPart, Found};
 pub(crate) use select::{KeyRange, KeyTest};
 
 /// The longest text of an undeclared field that goes into a column.

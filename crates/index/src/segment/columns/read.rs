@@ -27,6 +27,17 @@ pub(crate) struct ColumnsPart {
     columns: Vec<OnceLock<Column>>,
 }
 
+/// Where the values of a field are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found<'a> {
+    /// In a column.
+    Column(&'a Column),
+    /// In the stored documents only.
+    Stored,
+    /// No document has the field.
+    Nothing,
+}
+
 /// The values of one field in a segment.
 #[derive(Debug)]
 pub(crate) struct Column {
@@ -67,7 +78,8 @@ impl ColumnsPart {
         })
     }
 
-    /// Returns the names of all fields that have a column, sorted.
+    /// Returns the names of all fields that have a column, and of those that may be in the stored documents
+    /// but have none, sorted.
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -77,29 +89,32 @@ impl ColumnsPart {
         self.names.iter().try_for_each(|name| self.column(name).map(|_| ()))
     }
 
-    /// Returns a field's column, if it has one.
-    pub fn column(&self, name: &str) -> Result<Option<&Column>> {
+    /// Finds a field's values.
+    pub fn column(&self, name: &str) -> Result<Found<'_>> {
         let Ok(place) = self.names.binary_search_by(|known| known.as_str().cmp(name)) else {
-            return Ok(None);
+            return Ok(Found::Nothing);
         };
         if let Some(column) = self.columns[place].get() {
-            return Ok(Some(column));
+            return Ok(Found::Column(column));
         }
         let entry = &self.entries[place];
+        if entry.ordinal_width == 0 {
+            return Ok(Found::Stored);
+        }
         let column = Column::verify(entry, self.documents, &self.data).map_err(|what| {
             let what = format!("{what} (column {name:?})");
             Error::corrupt(&self.file, self.data_offset.saturating_add(entry.offset.get()), what)
         })?;
-        Ok(Some(self.columns[place].get_or_init(|| column)))
+        Ok(Found::Column(self.columns[place].get_or_init(|| column)))
     }
 }
 
 #[cfg(test)]
 impl ColumnsPart {
     /// Reads a column without comparing its checksum, so that what is checked behind it is tried too.
-    pub fn unchecked_column(&self, name: &str) -> Result<Option<&Column>> {
+    pub fn unchecked_column(&self, name: &str) -> Result<Found<'_>> {
         let Ok(place) = self.names.binary_search_by(|known| known.as_str().cmp(name)) else {
-            return Ok(None);
+            return Ok(Found::Nothing);
         };
         let mut entry = self.entries[place];
         let start = entry.offset.get() as usize;
@@ -107,7 +122,7 @@ impl ColumnsPart {
         entry.crc.set(crc32(bytes));
         let column = Column::verify(&entry, self.documents, &self.data)
             .map_err(|what| Error::corrupt(&self.file, 0, what))?;
-        Ok(Some(self.columns[place].get_or_init(|| column)))
+        Ok(Found::Column(self.columns[place].get_or_init(|| column)))
     }
 }
 
@@ -254,9 +269,9 @@ impl Column {
         }
     }
 
-    /// Returns whether documents may have several values, so that ordinals are not one for each of them.
-    pub(super) fn has_lists(&self) -> bool {
-        !self.list_starts.is_empty()
+    /// Returns where documents' ordinals start; empty where each has exactly one.
+    pub(super) fn list_starts(&self) -> &[U32] {
+        starts(&self.list_starts)
     }
 
     /// Returns how many documents the segment has.

@@ -2,7 +2,8 @@
 
 use std::ops::{Bound, Range};
 
-use ecphory_core::{DocNo, DocSet};
+use ecphory_core::DocSet;
+use zerocopy::byteorder::little_endian::U32;
 
 use super::read::Ordinals;
 use super::{Coding, Column, Key, Point};
@@ -133,53 +134,53 @@ impl Column {
     }
 
     fn having(&self, wanted: &Wanted) -> DocSet {
-        let documents = self.documents() as usize;
-        if self.has_lists() {
-            let mut set = DocSet::new(documents);
-            for doc in 0..self.documents() {
-                if self.places(doc).any(|at| wanted.holds(self.ordinal(at))) {
-                    set.insert(DocNo(doc));
-                }
-            }
-            return set;
-        }
+        let starts = self.list_starts();
         let words = match self.ordinals() {
-            Ordinals::Bytes(all) => scan(all, u32::from, wanted),
-            Ordinals::Pairs(all) => scan(all, |o| u32::from(u16::from_le_bytes(o)), wanted),
-            Ordinals::Quads(all) => scan(all, u32::from_le_bytes, wanted),
+            Ordinals::Bytes(all) => scan(all, starts, u32::from, wanted),
+            Ordinals::Pairs(all) => scan(all, starts, |o| u32::from(u16::from_le_bytes(o)), wanted),
+            Ordinals::Quads(all) => scan(all, starts, u32::from_le_bytes, wanted),
         };
-        DocSet::from_words(words, documents)
+        DocSet::from_words(words, self.documents() as usize)
     }
 }
 
-impl Wanted {
-    fn holds(&self, ordinal: u32) -> bool {
-        match self {
-            Wanted::Range(range) => range.contains(&ordinal),
-            Wanted::Table(table) => table[ordinal as usize],
-        }
-    }
-}
-
-fn scan<T: Copy>(all: &[T], ordinal: impl Fn(T) -> u32, wanted: &Wanted) -> Vec<u64> {
+/// Returns a bit for each document. `starts` is empty where each has one ordinal.
+fn scan<T: Copy>(
+    all: &[T],
+    starts: &[U32],
+    ordinal: impl Fn(T) -> u32,
+    wanted: &Wanted,
+) -> Vec<u64> {
     match wanted {
         Wanted::Range(range) => {
             let (start, length) = (range.start, range.end - range.start);
-            pack(all, |item| ordinal(item).wrapping_sub(start) < length)
+            scan_where(all, starts, |item| ordinal(item).wrapping_sub(start) < length)
         }
-        Wanted::Table(table) => pack(all, |item| table[ordinal(item) as usize]),
+        Wanted::Table(table) => scan_where(all, starts, |item| table[ordinal(item) as usize]),
     }
+}
+
+fn scan_where<T: Copy>(all: &[T], starts: &[U32], holds: impl Fn(T) -> bool) -> Vec<u64> {
+    if starts.is_empty() {
+        return pack(all, |&item| holds(item));
+    }
+    let firsts = &starts[..starts.len() - 1];
+    let mut ends = starts[1..].iter();
+    pack(firsts, |first| {
+        let end = ends.next().map_or(0, |end| end.get() as usize);
+        all[first.get() as usize..end].iter().any(|&item| holds(item))
+    })
 }
 
 /// Returns a bit for each item. Flags are made a block at a time, which the compiler turns into vector
 /// instructions, and eight of them become a byte by one multiplication.
-fn pack<T: Copy>(all: &[T], holds: impl Fn(T) -> bool) -> Vec<u64> {
+fn pack<T>(all: &[T], mut holds: impl FnMut(&T) -> bool) -> Vec<u64> {
     /// Moves the lowest bits of eight bytes into the highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     all.chunks(64)
         .map(|block| {
             let mut flags = [0u8; 64];
-            for (flag, &item) in flags.iter_mut().zip(block) {
+            for (flag, item) in flags.iter_mut().zip(block) {
                 *flag = u8::from(holds(item));
             }
             let bytes = flags.as_chunks::<8>().0.iter().zip((0..).step_by(8));
@@ -211,7 +212,7 @@ mod tests {
     proptest! {
         #[test]
         fn packed_flags_are_the_flags(items in proptest::collection::vec(any::<u8>(), 0..200), limit in any::<u8>()) {
-            let words = pack(&items, |item| item < limit);
+            let words = pack(&items, |&item| item < limit);
             prop_assert_eq!(words.len(), items.len().div_ceil(64));
             for (place, &item) in items.iter().enumerate() {
                 prop_assert_eq!(words[place / 64] >> (place % 64) & 1 == 1, item < limit);

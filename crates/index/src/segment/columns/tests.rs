@@ -6,13 +6,15 @@ use ecphory_core::storage::{Memory, Storage};
 use ecphory_core::{Document, ErrorKind, Value};
 use proptest::prelude::*;
 
-use super::write::Columns;
 use super::*;
 use crate::format::manifest::{PartEntry, PartKind};
 use crate::format::part::{PartFile, PartIdentity};
+use crate::format::spool::SpoolRoom;
 use crate::segment::documents::{
     DocumentsPart, FieldNames, FieldValue, Ids, StoredUnit, write_documents,
 };
+use crate::segment::survivors::Survivors;
+use crate::segment::tombstones::Tombstones;
 use crate::{ChannelKind, ChannelSchema, FieldKind, FieldSchema, Schema};
 
 /// A channel over `text`; `n` float, `when` date, `place` geo and `k` keyword are declared.
@@ -37,10 +39,14 @@ fn identity(kind: PartKind, part: u64, documents: usize) -> PartIdentity {
     PartIdentity { kind, part, segment: 1, first: 0, documents: documents as u32 }
 }
 
-/// Writes the columns; `None` where there are none.
-fn written(columns: &Columns, documents: usize, storage: &Memory, part: u64) -> Option<PartEntry> {
-    let identity = identity(PartKind::Columns, part, documents);
-    (!columns.is_empty()).then(|| columns.write(storage, identity).unwrap())
+fn room(storage: &Memory, part: u64) -> SpoolRoom<'_> {
+    SpoolRoom { storage, limit: 64, part }
+}
+
+fn build(docs: &[Document], storage: &Memory, part: u64) -> PartEntry {
+    let room = room(storage, part);
+    let columns = build_columns(docs, &schema(), None, room).unwrap();
+    columns.write(identity(PartKind::Columns, part, docs.len()), room).unwrap()
 }
 
 fn open(storage: &Memory, entry: &PartEntry) -> crate::Result<ColumnsPart> {
@@ -48,14 +54,14 @@ fn open(storage: &Memory, entry: &PartEntry) -> crate::Result<ColumnsPart> {
 }
 
 fn stored(docs: &[Document], storage: &Memory, part: u64) -> DocumentsPart {
-    let mut names = FieldNames::default();
-    docs.iter().flat_map(|document| &document.fields).for_each(|(name, _)| names.add(name));
-    let unit = StoredUnit::build(docs, 0, &names);
-    let identity = identity(PartKind::Documents, part, docs.len());
-    let mut ids = Ids::default();
-    docs.iter().for_each(|document| ids.push(&document.id).unwrap());
-    let units = [unit];
+    let (mut names, mut ids) = (FieldNames::default(), Ids::default());
+    for document in docs {
+        document.fields.iter().for_each(|(name, _)| names.add(name));
+        ids.push(&document.id).unwrap();
+    }
+    let units = [StoredUnit::build(docs, 0, &names)];
     let (blocks, bytes) = StoredUnit::join(&units);
+    let identity = identity(PartKind::Documents, part, docs.len());
     let entry = write_documents(storage, identity, ids, &names, &blocks, bytes).unwrap();
     DocumentsPart::verify(&PartFile::open(storage, 1, &entry).unwrap()).unwrap()
 }
@@ -68,37 +74,39 @@ fn keys(coding: Coding, value: &Value) -> BTreeSet<Vec<u8>> {
     out
 }
 
-/// Which fields should have a column, by the documents.
-fn expected_fields(docs: &[Document], schema: &Schema) -> BTreeSet<String> {
-    let mut fields: BTreeMap<&str, bool> = BTreeMap::new();
+/// Which fields should be listed, and whether with a column, by the documents.
+fn expected_fields(docs: &[Document], schema: &Schema) -> BTreeMap<String, bool> {
+    let mut fields = BTreeMap::from([("text".to_owned(), false), ("body".to_owned(), false)]);
     for (name, value) in docs.iter().flat_map(|document| &document.fields) {
         let long = keys(Coding::AsIs, value).iter().any(|key| key.len() > 257);
-        let fits = match name.as_str() {
-            "text" | "body" => false,
-            _ => !long || schema.field(name).is_some(),
-        };
-        *fields.entry(name).or_insert(true) &= fits;
+        let fits = !long || schema.field(name).is_some();
+        *fields.entry(name.clone()).or_insert(true) &= fits;
     }
-    fields.into_iter().filter(|(_, fits)| *fits).map(|(name, _)| name.to_owned()).collect()
+    fields
 }
 
 fn check(part: &ColumnsPart, docs: &[Document], schema: &Schema) {
-    let names: BTreeSet<String> = part.names().iter().cloned().collect();
-    assert_eq!(names, expected_fields(docs, schema));
-    for name in part.names() {
-        let (column, coding) = (part.column(name).unwrap().unwrap(), schema.coding(name));
+    let expected = expected_fields(docs, schema);
+    assert_eq!(part.names(), expected.keys().cloned().collect::<Vec<_>>());
+    for (name, fits) in expected {
+        let Found::Column(column) = part.column(&name).unwrap() else {
+            assert!(!fits, "{name} has no column");
+            continue;
+        };
+        assert!(fits, "{name} has a column");
+        let coding = schema.coding(&name);
         let mut all = BTreeSet::new();
         for (doc, document) in docs.iter().enumerate() {
             let found: Option<BTreeSet<Vec<u8>>> = column
                 .list(doc as u32)
                 .map(|list| list.map(|ordinal| column.key(ordinal).to_vec()).collect());
-            let expected = document.get(name).map(|value| keys(coding, value));
+            let expected = document.get(&name).map(|value| keys(coding, value));
             assert_eq!(found, expected, "{name} of document {doc}");
             all.extend(expected.into_iter().flatten());
         }
         assert_eq!(column.keys() as usize, all.len(), "{name} has values that no document has");
     }
-    assert!(part.column("no-such-field").unwrap().is_none());
+    assert!(matches!(part.column("no-such-field").unwrap(), Found::Nothing));
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -136,10 +144,7 @@ proptest! {
     #[test]
     fn columns_hold_the_values_of_the_documents(docs in documents()) {
         let storage = Memory::new();
-        match written(&build_columns(&docs, &schema(), None), docs.len(), &storage, 1) {
-            Some(entry) => check(&open(&storage, &entry).unwrap(), &docs, &schema()),
-            None => prop_assert!(expected_fields(&docs, &schema()).is_empty()),
-        }
+        check(&open(&storage, &build(&docs, &storage, 1)).unwrap(), &docs, &schema());
     }
 
     #[test]
@@ -147,45 +152,44 @@ proptest! {
         segments in proptest::collection::vec((documents(), any::<bool>()), 1..4),
         dead in proptest::collection::btree_set((0usize..4, 0u32..12), 0..12),
     ) {
-        let (storage, schema) = (Memory::new(), schema());
-        let mut open_segments = Vec::new();
-        for ((docs, old), number) in segments.iter().zip(1u64..) {
+        let storage = Memory::new();
+        let mut inputs = Vec::new();
+        let mut alive = Vec::new();
+        for ((docs, old), number) in segments.iter().zip(0usize..) {
+            let mut tombstones = Tombstones::new(0);
+            let dead = dead.iter().filter(|(segment, doc)| *segment == number && (*doc as usize) < docs.len());
+            dead.for_each(|(_, doc)| assert!(tombstones.insert(*doc, &|_| 0)));
+            let survivors = Survivors::new(docs.len() as u32, &tombstones, alive.len() as u32);
+            alive.extend(survivors.iter().map(|doc| docs[doc as usize].clone()));
+            let part = 2 * number as u64;
             // A segment of version 1 has no columns.
-            let columns = if *old { Columns::default() } else { build_columns(docs, &schema, None) };
-            let entry = written(&columns, docs.len(), &storage, 2 * number);
-            let part = entry.map(|entry| open(&storage, &entry).unwrap());
-            open_segments.push((docs, stored(docs, &storage, 2 * number + 1), part));
+            let columns = (!old).then(|| open(&storage, &build(docs, &storage, part)).unwrap());
+            inputs.push((stored(docs, &storage, part + 1), columns, survivors));
         }
-        let survives: Vec<Box<dyn Fn(u32) -> bool>> = (0..segments.len())
-            .map(|segment| {
-                let dead = dead.clone();
-                Box::new(move |doc| !dead.contains(&(segment, doc))) as Box<dyn Fn(u32) -> bool>
-            })
-            .collect();
-        let inputs: Vec<MergeInput<'_>> = open_segments
-            .iter()
-            .zip(&survives)
-            .map(|((docs, stored, columns), survives)| MergeInput {
-                stored,
-                columns: columns.as_ref(),
-                documents: docs.len() as u32,
-                survives,
-            })
-            .collect();
-        let merged = merge_columns(&inputs, &schema).unwrap();
-        let mut survivors = Vec::new();
-        for ((docs, ..), survives) in open_segments.iter().zip(&survives) {
-            let alive = docs.iter().zip(0..).filter(|(_, number)| survives(*number));
-            survivors.extend(alive.map(|(document, _)| document.clone()));
-        }
-        let (one, other) = (Memory::new(), Memory::new());
-        let merged = written(&merged, survivors.len(), &one, 9);
-        let built = written(&build_columns(&survivors, &schema, None), survivors.len(), &other, 9);
-        prop_assert_eq!(&merged, &built);
-        if let Some(entry) = merged {
-            prop_assert!(*one.open(&entry.file()).unwrap() == *other.open(&entry.file()).unwrap());
-        }
+        let inputs: Vec<MergeInput<'_>> = inputs.iter().map(|(stored, columns, survivors)| {
+            MergeInput { stored, columns: columns.as_ref(), survivors }
+        }).collect();
+        let room = room(&storage, 9);
+        let merged = merge_columns(&inputs, &schema(), room).unwrap();
+        let merged = merged.write(identity(PartKind::Columns, 9, alive.len()), room).unwrap();
+        let other = Memory::new();
+        prop_assert_eq!(&merged, &build(&alive, &other, 9));
+        let file = merged.file();
+        prop_assert!(*storage.open(&file).unwrap() == *other.open(&file).unwrap());
+        prop_assert!(storage.list("tmp").unwrap().is_empty());
     }
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_the_number_of_threads() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let docs = numbered(2000, |number| Value::Text(format!("{}", number % 77)));
+    let (one, three) = (Memory::new(), Memory::new());
+    let entry = build(&docs, &one, 1);
+    let columns = build_columns(&docs, &schema(), Some(&pool), room(&three, 1)).unwrap();
+    let other = columns.write(identity(PartKind::Columns, 1, docs.len()), room(&three, 1)).unwrap();
+    assert_eq!(entry, other);
+    assert!(*one.open(&entry.file()).unwrap() == *three.open(&entry.file()).unwrap());
 }
 
 fn numbered(count: i64, value: impl Fn(i64) -> Value) -> Vec<Document> {
@@ -198,10 +202,9 @@ fn ordinals_grow_with_the_number_of_values() {
         let mut docs = numbered(count, Value::Integer);
         docs.push(Document::new("without"));
         let storage = Memory::new();
-        let columns = build_columns(&docs, &schema(), None);
-        let entry = written(&columns, docs.len(), &storage, 1).unwrap();
+        let entry = build(&docs, &storage, 1);
         let part = open(&storage, &entry).unwrap();
-        let column = part.column("x").unwrap().unwrap();
+        let Found::Column(column) = part.column("x").unwrap() else { panic!("x has no column") };
         assert_eq!(column.list(count as u32).map(|list| list.len()), None);
         assert_eq!(column.list(count as u32 - 1).unwrap().collect::<Vec<_>>(), [count as u32 - 1]);
         let bytes = (11 * count + width * (count + 1)) as u64;
@@ -218,13 +221,16 @@ fn a_broken_byte_is_corrupt_and_never_a_panic() {
         Document::new("3").with("y", "c").with("place", "1,2").with("flag", true),
     ];
     let storage = Memory::new();
-    let entry = written(&build_columns(&docs, &schema(), None), docs.len(), &storage, 1).unwrap();
+    let entry = build(&docs, &storage, 1);
     let read = |checksums: bool| -> crate::Result<Vec<String>> {
         let part = open(&storage, &entry)?;
         let mut seen = Vec::new();
         for name in ["flag", "n", "place", "when", "x", "y"] {
-            let column = if checksums { part.column(name)? } else { part.unchecked_column(name)? };
-            let Some(column) = column else { continue };
+            let found = if checksums { part.column(name)? } else { part.unchecked_column(name)? };
+            let Found::Column(column) = found else {
+                seen.push(format!("{found:?}"));
+                continue;
+            };
             for test in [KeyTest::Present, KeyTest::In(vec![KeyRange::exactly(b"\x04a".to_vec())])]
             {
                 seen.push(format!("{name} {:?}", column.select(&test)));

@@ -3,17 +3,17 @@
 use std::io::{self, Write};
 
 use ecphory_core::checksum::Crc32;
-use ecphory_core::storage::Storage;
-use zerocopy::IntoBytes;
 use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::Coding;
-use crate::Result;
 use crate::format::manifest::PartEntry;
 use crate::format::part::{PartIdentity, SectionKind};
 use crate::format::records::ColumnEntry;
+use crate::format::spool::{Spool, SpoolRoom};
 use crate::segment::documents::FieldNames;
 use crate::segment::publish_part;
+use crate::{Error, Result};
 
 /// A column that is about to be written: two walks, each of which can be made again.
 pub(super) struct Draft<'a> {
@@ -27,42 +27,50 @@ pub(super) struct Draft<'a> {
 pub(super) type VisitKey<'a> = dyn FnMut(&[u8]) + 'a;
 pub(super) type VisitList<'a> = dyn FnMut(Option<&[u32]>) + 'a;
 
-/// The columns of a segment, ready to be written.
-#[derive(Debug, Default)]
-pub(crate) struct Columns {
+/// The columns of a segment, while they are added.
+pub(crate) struct Columns<'s> {
     names: Vec<String>,
     entries: Vec<ColumnEntry>,
-    data: Vec<u8>,
+    data: Spool<'s>,
+    /// The bytes of all columns so far.
+    length: u64,
 }
 
-impl Columns {
-    /// Adds a column, unless no document has the field or the format cannot number its values.
-    /// Names come in order.
-    pub(super) fn add(&mut self, name: &str, draft: &Draft<'_>) -> io::Result<()> {
-        let offset = self.data.len() as u64;
-        if let Some(entry) = draft.write(&mut self.data, offset)? {
+impl<'s> Columns<'s> {
+    pub(super) fn new(room: SpoolRoom<'s>) -> Self {
+        let data = Spool::new(room, "columns");
+        Self { names: Vec::new(), entries: Vec::new(), data, length: 0 }
+    }
+
+    /// Adds a column, unless no document has the field. Names come in order.
+    pub(super) fn add(&mut self, name: &str, draft: &Draft<'_>) -> Result<()> {
+        let entry = draft.write(&mut self.data, self.length).map_err(Error::io("write", "tmp"))?;
+        if let Some(entry) = entry {
+            self.length += entry.length.get();
             self.names.push(name.to_owned());
             self.entries.push(entry);
         }
         Ok(())
     }
 
-    /// Returns whether no field has a column: then no part is written.
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+    /// Notes that the values of a field are found in the stored documents only.
+    pub(super) fn add_stored(&mut self, name: &str) {
+        self.names.push(name.to_owned());
+        self.entries.push(ColumnEntry::new_zeroed());
     }
 
     /// Writes the part.
-    pub fn write(&self, storage: &dyn Storage, identity: PartIdentity) -> Result<PartEntry> {
+    pub fn write(self, identity: PartIdentity, room: SpoolRoom<'_>) -> Result<PartEntry> {
         let mut names = FieldNames::default();
         self.names.iter().for_each(|name| names.add(name));
         let names = names.encode();
+        let data = self.data.finish().map_err(Error::io("read", "tmp"))?;
         let sections = [
             (SectionKind::ColumnNames, vec![&*names]),
             (SectionKind::ColumnTable, vec![self.entries.as_bytes()]),
-            (SectionKind::ColumnData, vec![&*self.data]),
+            (SectionKind::ColumnData, data.pieces()),
         ];
-        publish_part(storage, identity, None, &sections)
+        publish_part(room.storage, identity, None, &sections)
     }
 }
 
@@ -99,13 +107,17 @@ impl Draft<'_> {
         shape
     }
 
-    /// Writes keys, then ordinals.
+    /// Writes keys, then ordinals. `None` where no document has the field; the entry of a field without a
+    /// column where the format cannot number its values.
     fn write(&self, out: &mut dyn Write, offset: u64) -> io::Result<Option<ColumnEntry>> {
         let shape = self.shape();
         let limit = u64::from(u32::MAX);
         let fits = shape.key_bytes <= limit && shape.keys < limit && shape.ordinals <= limit;
-        if shape.present == 0 || !fits {
+        if shape.present == 0 {
             return Ok(None);
+        }
+        if !fits {
+            return Ok(Some(ColumnEntry::new_zeroed()));
         }
         let ordinal_width = ordinal_width(shape.keys);
         let mut out = Sink::new(out);
