@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod corruption;
+mod crashes;
 mod dense;
 mod facets;
 mod faults;
