@@ -155,6 +155,8 @@ impl Writer {
         }
         let rotated = state.log.rotate(&*self.shared.storage);
         let seals = Some(state.stop_on_error(rotated)?);
+        // The old file was synced: whoever waits for that finds its batch durable, and has to find it shown.
+        self.show(state);
         let tail = &mut state.view.tail;
         tail.frozen = tail.segments.len();
         Ok(Some(Job { inputs: tail.segments.clone(), seals }))
