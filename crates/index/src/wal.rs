@@ -1,7 +1,8 @@
 //! Reading the write-ahead log: its files in order, from the first that the manifest names.
 //!
-//! Every file says which one came before it and where that one's sound records end, so a missing or
-//! shortened file is noticed. Reading changes nothing: a torn tail stays where it is and is passed over.
+//! Every file says which one came before it and where that one's batches end, so a missing or shortened
+//! file is noticed. Reading changes nothing: a torn tail stays where it is and is passed over. What can be
+//! read may still be lost when the power is cut, unless something read proves that it was synced.
 
 use std::io;
 
@@ -14,12 +15,21 @@ use crate::format::log::{
 use crate::{Error, Result};
 
 /// A place in the log: everything before it was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// The file's number; 0 before the first.
     pub file: u64,
     /// The offset in it.
     pub offset: u64,
+    /// Whether what can be read up to there is known to be synced.
+    pub synced: bool,
+}
+
+impl Default for Position {
+    /// The beginning of the log, of which there is nothing to sync.
+    fn default() -> Self {
+        Self { file: 0, offset: 0, synced: true }
+    }
 }
 
 /// Lists the numbers of the log files, in order.
@@ -63,13 +73,18 @@ pub(crate) fn read(
             return Err(Error::corrupt(&log_file(first), 0, "the file is missing"));
         }
         waiting.remove(0);
-        position = Position { file: first, offset: 0 };
+        // The file was begun, durably, before the manifest named it.
+        position = Position { file: first, offset: 0, synced: true };
     }
     if position.file > 0 {
-        position.offset = read_file(storage, position, take)?;
+        position = read_file(storage, position, take)?;
     }
     for number in waiting {
         let Some(header) = read_header(storage, number)? else { continue };
+        if header.previous.get() == 0 && position.file > 0 {
+            // A recovery began it and did not come to name it in the manifest. It holds nothing.
+            continue;
+        }
         let previous = header.previous.get();
         if previous != position.file || header.previous_end.get() != position.offset {
             let what = format!(
@@ -80,18 +95,18 @@ pub(crate) fn read(
             );
             return Err(Error::corrupt(&log_file(number), 0, what));
         }
-        position = Position { file: number, offset: HEADER_BYTES };
-        position.offset = read_file(storage, position, take)?;
+        position = Position { file: number, offset: HEADER_BYTES, synced: false };
+        position = read_file(storage, position, take)?;
     }
     Ok(position)
 }
 
-/// Reads the rest of one file and returns where its sound records end.
+/// Reads the rest of one file and returns where its batches end.
 fn read_file(
     storage: &dyn Storage,
     position: Position,
     take: &mut dyn FnMut(LoggedBatch) -> Result<()>,
-) -> Result<u64> {
+) -> Result<Position> {
     let file = log_file(position.file);
     let offset = if position.offset > 0 {
         position.offset
@@ -103,11 +118,12 @@ fn read_file(
     };
     let bytes = read_bytes(storage, &file, offset)?;
     let scanned = scan(&file, offset, &bytes)?;
+    let synced = scanned.ended || (position.synced && scanned.batches.is_empty());
     for (at, payload) in scanned.batches {
         let batch = LoggedBatch::decode(payload);
         take(batch.ok_or_else(|| Error::corrupt(&file, at, "the batch cannot be read"))?)?;
     }
-    Ok(scanned.end)
+    Ok(Position { offset: scanned.end, synced, ..position })
 }
 
 /// Reads a file's header; `None` where its writing was interrupted.

@@ -31,9 +31,10 @@ pub struct LogHeader {
     pub reserved: U32,
     /// The number in the file's name.
     pub number: U64,
-    /// The number of the log file before, 0 for the first of all.
+    /// The number of the log file before; 0 for one that follows none, which counts only where the manifest
+    /// names it or where there is none before it.
     pub previous: U64,
-    /// Where the sound records of the file before end.
+    /// Where the batches of the file before end.
     pub previous_end: U64,
     /// Zero.
     pub reserved_too: [u8; 20],
@@ -179,8 +180,10 @@ fn record_at(bytes: &[u8]) -> Option<Record<'_>> {
 pub(crate) struct Scanned<'a> {
     /// The payloads of the batches, each with its offset in the file.
     pub batches: Vec<(u64, &'a [u8])>,
-    /// Where the sound records end.
+    /// Where the batches end.
     pub end: u64,
+    /// Whether the end of the writer's work follows: then all of it was synced.
+    pub ended: bool,
 }
 
 /// Reads the records of a file, whose bytes from `start` on are `bytes`.
@@ -188,7 +191,7 @@ pub(crate) struct Scanned<'a> {
 /// # Errors
 /// [`Error::Corrupt`] where something cannot be read that a later record says was synced.
 pub(crate) fn scan<'b>(file: &str, start: u64, bytes: &'b [u8]) -> Result<Scanned<'b>> {
-    let mut scanned = Scanned { batches: Vec::new(), end: start };
+    let mut scanned = Scanned { batches: Vec::new(), end: start, ended: false };
     let mut at = 0;
     while let Some(record) = record_at(&bytes[at..]) {
         let offset = start + at as u64;
@@ -196,14 +199,15 @@ pub(crate) fn scan<'b>(file: &str, start: u64, bytes: &'b [u8]) -> Result<Scanne
             kind if kind == RecordKind::Batch as u32 => {
                 let payload_at = offset + size_of::<RecordHeader>() as u64;
                 scanned.batches.push((payload_at, record.payload));
+                scanned.end = offset + record.length as u64;
+                scanned.ended = false;
             }
-            kind if kind == RecordKind::End as u32 => {}
+            kind if kind == RecordKind::End as u32 => scanned.ended = true,
             kind => return Err(Error::corrupt(file, offset, format!("a record of kind {kind}"))),
         }
         at += record.length;
-        scanned.end = start + at as u64;
     }
-    check_torn(file, scanned.end, &bytes[at..])?;
+    check_torn(file, start + at as u64, &bytes[at..])?;
     Ok(scanned)
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Log {
     durable: u64,
     /// Bytes in files that are not sealed yet, this one left out.
     earlier: u64,
+    /// How many batches were appended.
+    batches: u64,
 }
 
 /// What has to be synced for a batch to be durable.
@@ -29,13 +31,20 @@ pub(super) struct Ticket {
     number: u64,
     end: u64,
     file: Arc<dyn AppendFile>,
+    /// How many batches there are up to this one.
+    pub batches: u64,
 }
 
 impl Log {
     /// Goes on after a position; the largest number of all files is known.
     pub fn after(position: Position, largest: Option<u64>) -> Self {
         let largest = largest.unwrap_or(0).max(position.file);
-        Self { position, largest, file: None, durable: 0, earlier: position.offset }
+        Self { position, largest, file: None, durable: 0, earlier: position.offset, batches: 0 }
+    }
+
+    /// Returns how many batches were appended.
+    pub fn batches(&self) -> u64 {
+        self.batches
     }
 
     /// Returns the bytes of the log that are not sealed.
@@ -55,7 +64,13 @@ impl Log {
             None => self.begin(storage)?,
         };
         self.write(&file, RecordKind::Batch, payload)?;
-        Ok(Ticket { number: self.position.file, end: self.position.offset, file })
+        self.batches += 1;
+        Ok(self.ticket(file))
+    }
+
+    fn ticket(&self, file: Arc<dyn AppendFile>) -> Ticket {
+        let Position { file: number, offset: end, .. } = self.position;
+        Ticket { number, end, file, batches: self.batches }
     }
 
     /// Says that the writer is done: what was synced is then known to have been.
@@ -90,7 +105,7 @@ impl Log {
     /// Returns what to sync for everything that was appended; `None` where all of it is.
     pub fn unsynced(&self) -> Option<Ticket> {
         let file = self.file.clone().filter(|_| self.durable < self.position.offset)?;
-        Some(Ticket { number: self.position.file, end: self.position.offset, file })
+        Some(self.ticket(file))
     }
 
     /// Notes that a ticket was synced.
@@ -115,17 +130,32 @@ impl Log {
         Ok(self.position.file)
     }
 
+    /// Begins a new file that follows none: what the files before hold is not known to be synced, and may
+    /// be gone when this file is read. It counts only once the manifest names it. Returns its number.
+    pub fn restart(&mut self, storage: &dyn Storage) -> Result<u64> {
+        self.begin_after(storage, Position::default())?;
+        Ok(self.position.file)
+    }
+
     /// Forgets the bytes of the files before the present one: they are sealed.
     pub fn sealed(&mut self) {
         self.earlier = 0;
     }
 
     fn begin(&mut self, storage: &dyn Storage) -> Result<Arc<dyn AppendFile>> {
+        self.begin_after(storage, self.position)
+    }
+
+    fn begin_after(
+        &mut self,
+        storage: &dyn Storage,
+        previous: Position,
+    ) -> Result<Arc<dyn AppendFile>> {
         let number = self.largest + 1;
         let name = log_file(number);
         // A file whose beginning failed keeps its number.
         self.largest = number;
-        let header = encode_header(number, self.position.file, self.position.offset);
+        let header = encode_header(number, previous.file, previous.offset);
         let begin = || {
             let file = storage.append(&name)?;
             file.append(header.as_bytes())?;
@@ -137,7 +167,7 @@ impl Log {
         if self.file.is_some() {
             self.earlier += self.position.offset;
         }
-        self.position = Position { file: number, offset: HEADER_BYTES };
+        self.position = Position { file: number, offset: HEADER_BYTES, synced: true };
         self.durable = HEADER_BYTES;
         self.file = Some(Arc::clone(&file));
         Ok(file)

@@ -154,10 +154,20 @@ impl Writer {
             return Ok(None);
         }
         let rotated = state.log.rotate(&*self.shared.storage);
-        let seals = Some(state.stop_on_error(rotated)?);
-        let tail = &mut state.view.tail;
-        tail.frozen = tail.segments.len();
-        Ok(Some(Job { inputs: tail.segments.clone(), seals }))
+        let log = state.stop_on_error(rotated)?;
+        Ok(Some(state.freeze(log)))
+    }
+
+    /// Seals what an earlier writer left in the log without being known to have synced it. A power cut could
+    /// still take it away, and with it the place from which new batches go on; syncing the old file again
+    /// proves nothing where an earlier sync of it has failed.
+    pub(super) fn seal_found(&self) -> Result<()> {
+        let job = {
+            let mut state = self.running()?;
+            let log = state.log.restart(&*self.shared.storage)?;
+            state.freeze(log)
+        };
+        self.work(&job, &FullSpeed).map(|_| ())
     }
 
     /// Runs a job and finishes it; false where its inputs have changed meanwhile and it was given up.
@@ -236,6 +246,13 @@ impl Writer {
 }
 
 impl State {
+    /// Freezes the tail for a job that seals it: from then on, the log begins with a file.
+    fn freeze(&mut self, log: u64) -> Job {
+        let tail = &mut self.view.tail;
+        tail.frozen = tail.segments.len();
+        Job { inputs: tail.segments.clone(), seals: Some(log) }
+    }
+
     /// Returns where a job's inputs are: on disk, or (0) at the front of the tail. `None` where they are not
     /// what they were, or where something is staged that a commit must not take along.
     fn place_of(&self, job: &Job) -> Option<usize> {

@@ -77,6 +77,8 @@ struct State {
     /// The last commit, the tail, and what was staged since.
     view: View,
     log: Log,
+    /// How many of the log's batches the readers of this process see.
+    shown: u64,
     /// The generation in force.
     committed: u64,
     /// By channel: rows that are not in a file yet.
@@ -114,6 +116,9 @@ impl Writer {
         let storage = &*shared.storage;
         // Opening every part comes before removing any file.
         let (mut view, position) = shared.writer_view()?;
+        // Another process may have ended between replacing `CURRENT` and the sync of its name. Nothing that
+        // the manifest before names may be removed until a power cut cannot bring that one back.
+        storage.sync_folder("").map_err(Error::io("sync", "the collection's folder"))?;
         let committed = view.manifest.generation;
         let manifest = Arc::make_mut(&mut view.manifest);
         let (next_segment, next_part) = sweep::next_numbers(storage, manifest)?;
@@ -122,9 +127,17 @@ impl Writer {
         let log = Log::after(position, wal::numbers(storage)?.last().copied());
         shared.publish(Some(view.snapshot()));
         let pending = view.settings.schema.channels.iter().map(|_| None).collect();
-        let (changed, dropped, stopped) = (false, BTreeSet::new(), false);
-        let state = State { view, log, committed, pending, changed, dropped, stopped };
-        Ok(Self {
+        let state = State {
+            view,
+            log,
+            shown: 0,
+            committed,
+            pending,
+            changed: false,
+            dropped: BTreeSet::new(),
+            stopped: false,
+        };
+        let writer = Self {
             shared,
             options,
             numbers: Arc::new(Numbers::new(next_segment, next_part)),
@@ -132,7 +145,11 @@ impl Writer {
             syncing: Mutex::new(()),
             maintaining: Mutex::new(()),
             _lock: lock,
-        })
+        };
+        if !position.synced {
+            writer.seal_found()?;
+        }
+        Ok(writer)
     }
 
     /// Returns a view of everything: the last commit, the tail and what was staged since, but for rows that
@@ -187,6 +204,7 @@ impl Writer {
         state.changed = false;
         let storage = &*self.shared.storage;
         state.view.log_bytes = state.log.bytes();
+        state.shown = state.log.batches();
         self.shared.publish(Some(state.view.snapshot()));
         // The commit stands; a file that cannot be removed now is removed by a later writer.
         let dropped = std::mem::take(&mut state.dropped);
@@ -202,6 +220,15 @@ impl Writer {
         manifest.format = crate::format::VERSION;
         (manifest.next_segment, manifest.next_part) = (next_segment, next_part);
         publish_manifest(&*self.shared.storage, manifest)
+    }
+
+    /// Shows readers of this process a snapshot with so many batches, unless they see more already: another
+    /// thread may have synced later and come first.
+    fn show(&self, state: &mut State, snapshot: Snapshot, batches: u64) {
+        if batches > state.shown {
+            state.shown = batches;
+            self.shared.publish(Some(snapshot));
+        }
     }
 
     /// Where new segments on disk go.

@@ -86,8 +86,9 @@ impl Writer {
         match self.options.durability {
             Durability::Synced => self.sync_to(&ticket),
             Durability::Logged => {
-                let state = self.running()?;
-                self.shared.publish(Some(state.view.snapshot()));
+                let mut state = self.running()?;
+                let (snapshot, batches) = (state.view.snapshot(), state.log.batches());
+                self.show(&mut state, snapshot, batches);
                 Ok(())
             }
         }
@@ -105,19 +106,21 @@ impl Writer {
     /// Syncs the log up to a ticket. Whoever comes first syncs for all that wait.
     fn sync_to(&self, ticket: &Ticket) -> Result<()> {
         let _syncing = locked(&self.syncing);
-        let (ticket, snapshot) = {
+        let (unsynced, snapshot, batches) = {
             let state = self.running()?;
-            if state.log.is_durable(ticket) {
+            // A seal that has just begun a new file synced the batch, but shows it only when it is done.
+            if state.log.is_durable(ticket) && state.shown >= ticket.batches {
                 return Ok(());
             }
-            let Some(all) = state.log.unsynced() else { return Ok(()) };
-            (all, state.view.snapshot())
+            (state.log.unsynced(), state.view.snapshot(), state.log.batches())
         };
-        let outcome = ticket.sync();
+        let outcome = unsynced.as_ref().map_or(Ok(()), Ticket::sync);
         let mut state = locked(&self.state);
         state.stop_on_error(outcome)?;
-        state.log.note(&ticket);
-        self.shared.publish(Some(snapshot));
+        if let Some(synced) = &unsynced {
+            state.log.note(synced);
+        }
+        self.show(&mut state, snapshot, batches);
         Ok(())
     }
 
