@@ -182,6 +182,11 @@ impl Shared {
         Ok(Arc::clone(&settings))
     }
 
+    /// Puts a changed schema in force for this process.
+    pub fn put_settings(&self, settings: &Arc<Settings>) {
+        *locked(&self.settings) = Arc::clone(settings);
+    }
+
     /// Makes a snapshot the one that readers of this process get; `None` when the writer goes.
     pub fn publish(&self, snapshot: Option<Snapshot>) {
         *locked(&self.published) = snapshot;

@@ -21,6 +21,10 @@ impl Snapshot {
         let mut out = String::new();
         for (segment, number) in self.open_segments().iter().zip(0..) {
             line(&mut out, format_args!("segment {number}: {} documents", segment.documents));
+            if segment.dead.count() > 0 {
+                let dead: Vec<u32> = segment.dead.iter().collect();
+                line(&mut out, format_args!("  dead {dead:?}"));
+            }
             dump_documents(&mut out, segment)?;
             dump_columns(&mut out, segment)?;
             for (channel, position) in self.schema().channels.iter().zip(0..) {

@@ -164,6 +164,9 @@ pub enum Error {
     /// A selection was made by another snapshot.
     #[error("the selection was made on another snapshot; select again on this one")]
     ForeignSelection,
+    /// A backup would be written over another collection.
+    #[error("the target holds another collection than the one to back up; name an empty place")]
+    ForeignBackup,
     /// A number of things passes what the format can hold.
     #[error("{got} {what}, the limit is {limit}; split the batch")]
     TooMany {
@@ -363,9 +366,10 @@ impl Error {
             Error::Io { source, .. } => ErrorKind::of_io(source),
             Error::WriterStopped => ErrorKind::Io,
             Error::NoCollection => ErrorKind::NotFound,
-            Error::CollectionExists | Error::Locked | Error::DuplicateId { .. } => {
-                ErrorKind::Conflict
-            }
+            Error::CollectionExists
+            | Error::ForeignBackup
+            | Error::Locked
+            | Error::DuplicateId { .. } => ErrorKind::Conflict,
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Document { fault: DocumentFault::TooLarge { .. }, .. }
             | Error::TooMany { .. } => ErrorKind::Limit,

@@ -7,6 +7,8 @@
 //! The crate never runs a neural network (vectors come in as arrays), never starts a thread (a pool is
 //! handed in), never reads the environment and never prints.
 
+mod backup;
+mod check;
 mod collection;
 mod date;
 mod dump;
@@ -24,6 +26,7 @@ mod view;
 mod wal;
 mod writer;
 
+pub use backup::BackedUp;
 pub use collection::Collection;
 pub use error::{Error, Result};
 pub use filter::Filter;

@@ -275,6 +275,10 @@ impl Snapshot {
             .collect()
     }
 
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
     }

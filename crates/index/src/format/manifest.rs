@@ -332,7 +332,7 @@ impl Manifest {
 }
 
 impl FieldEntry {
-    fn from_schema(field: &FieldSchema) -> Self {
+    pub(crate) fn from_schema(field: &FieldSchema) -> Self {
         let kind = match field.kind {
             FieldKind::Text => FieldKindEntry::Text,
             FieldKind::Keyword => FieldKindEntry::Keyword,
@@ -360,7 +360,7 @@ impl FieldEntry {
 }
 
 impl ChannelEntry {
-    fn from_schema(channel: &ChannelSchema) -> Self {
+    pub(crate) fn from_schema(channel: &ChannelSchema) -> Self {
         let kind = match channel.kind.clone() {
             ChannelKind::Bm25(Bm25Settings { k1, b, analyzer }) => {
                 KindEntry::Bm25 { k1, b, analyzer }

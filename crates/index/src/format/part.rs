@@ -298,6 +298,26 @@ impl PartFile {
             .map_err(|_| self.corrupt(kind, 0, "the section's length does not match"))
     }
 
+    /// Returns the whole file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Compares the checksums of all sections and returns what is wrong.
+    pub fn check_sections(&self) -> Vec<Error> {
+        let mut wrong = Vec::new();
+        for entry in &self.table {
+            match SectionKind::from_number(entry.kind.get()) {
+                Some(kind) => wrong.extend(self.checked(kind).err()),
+                None => {
+                    let what = format!("there is no section of kind {}", entry.kind.get());
+                    wrong.push(Error::corrupt(&self.name, entry.offset.get(), what));
+                }
+            }
+        }
+        wrong
+    }
+
     /// Makes an error about a place in a section.
     pub fn corrupt(&self, kind: SectionKind, offset: usize, what: &str) -> Error {
         let what = format!("{what} (section {})", kind.name());

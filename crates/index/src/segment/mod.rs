@@ -158,7 +158,7 @@ impl Segment {
                     let (first, documents) = (part.first, part.documents);
                     dense[channel].push(DenseRange { first, documents, part: open });
                 }
-                OpenPart::Tombstones(_, open) => dead = Some(open),
+                OpenPart::Tombstones(_, open) => dead = Some(open.for_channels(channels.len())),
             }
             parts.insert(part.part, open);
         }
@@ -170,7 +170,7 @@ impl Segment {
             columns,
             bm25,
             dense,
-            dead: dead.unwrap_or_else(|| Arc::new(Tombstones::new(channels.len()))),
+            dead: Arc::new(dead.unwrap_or_else(|| Tombstones::new(channels.len()))),
             parts: Arc::new(parts),
         })
     }

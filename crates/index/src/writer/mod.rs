@@ -8,12 +8,13 @@
 //! which removes them. After a failed write the state of a file is unknown, so the writer stops.
 
 mod batch;
+mod evolve;
 mod log;
 mod maintain;
 mod put;
 mod rows;
 mod stage;
-mod sweep;
+pub(crate) mod sweep;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -15,7 +15,7 @@ use crate::{Error, Result, wal};
 const KEPT_MANIFESTS: usize = 2;
 
 /// Returns the next numbers of segments and parts, beyond every number that a file bears, committed or not.
-pub(super) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result<(u32, u64)> {
+pub(crate) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result<(u32, u64)> {
     let parts = storage.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?;
     let largest = parts.iter().filter_map(|file| part_number(file)).max();
     let next = largest.map_or(0, |part| part.saturating_add(1));
@@ -24,7 +24,7 @@ pub(super) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result
 
 /// Removes what earlier writers left: temporary files, manifests that were never put in force, old
 /// manifests and logs, and parts that the manifest in force does not name.
-pub(super) fn remove_unfinished(
+pub(crate) fn remove_unfinished(
     storage: &dyn Storage,
     manifest: &Manifest,
     committed: u64,
@@ -42,7 +42,7 @@ pub(super) fn remove_unfinished(
 }
 
 /// Removes all manifests but the last ones, and the logs before the one that the manifest in force names.
-pub(super) fn remove_superseded(
+pub(crate) fn remove_superseded(
     storage: &dyn Storage,
     committed: u64,
     log: Option<u64>,
@@ -58,7 +58,7 @@ pub(super) fn remove_superseded(
 }
 
 /// Removes parts other than the named ones, and logs before `log`.
-pub(super) fn remove_unnamed(
+pub(crate) fn remove_unnamed(
     storage: &dyn Storage,
     named: &BTreeSet<String>,
     log: Option<u64>,
@@ -76,7 +76,7 @@ pub(super) fn remove_unnamed(
 }
 
 /// Removes some files; one that is gone already is no error.
-pub(super) fn remove_files(storage: &dyn Storage, files: BTreeSet<String>) -> Result<()> {
+pub(crate) fn remove_files(storage: &dyn Storage, files: BTreeSet<String>) -> Result<()> {
     files.iter().try_for_each(|file| remove(storage, file))
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ecphory_core::storage::Memory;
 use ecphory_core::{DocAddress, Document, Scored, Silent};
 use ecphory_index::{
-    Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, FieldKind, FieldSchema,
-    QueryTerm, Rows, Schema, Snapshot, Writer,
+    Batch, Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, FieldKind,
+    FieldSchema, QueryTerm, Rows, Schema, Snapshot, Writer,
 };
 
 pub fn pool(threads: usize) -> rayon::ThreadPool {
@@ -132,6 +132,22 @@ pub fn five(storage: &Memory) -> Collection {
     let values = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.6, 0.8];
     writer.stage_rows("dense", Rows { counts: &[2, 0, 1], values: &values }).unwrap();
     writer.commit().unwrap();
+    collection
+}
+
+/// A collection with two segments on disk, dead documents, and a tail.
+pub fn lived_in(storage: &Memory) -> Collection {
+    let collection = five(storage);
+    let writer = collection.writer().unwrap();
+    let mut batch = Batch::new();
+    batch.upsert(doc("hahn", "fission again").with("year", 1938)).delete("!");
+    batch.rows("dense", vec![1], vec![0.0, 0.6, 0.8]);
+    writer.put(batch, None).unwrap();
+    writer.seal().unwrap();
+    let mut batch = Batch::new();
+    batch.add(doc("noether", "rings and radium").with("year", 1882)).delete("curie");
+    writer.put(batch, None).unwrap();
+    writer.close().unwrap();
     collection
 }
 

@@ -84,6 +84,11 @@ impl ColumnsPart {
         &self.names
     }
 
+    /// Checks every column.
+    pub fn check_all(&self) -> Result<()> {
+        self.names.iter().try_for_each(|name| self.column(name).map(|_| ()))
+    }
+
     /// Finds a field's values.
     pub fn column(&self, name: &str) -> Result<Found<'_>> {
         let Ok(place) = self.names.binary_search_by(|known| known.as_str().cmp(name)) else {

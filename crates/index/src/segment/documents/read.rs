@@ -87,6 +87,26 @@ impl DocumentsPart {
             .map_err(|_| Error::corrupt(&self.name, 0, format!("the id of document {doc} is cut")))
     }
 
+    /// Checks what only a reading of everything can: the blocks, and that each id is found by its hash.
+    pub fn check_all(&self) -> Result<()> {
+        self.for_each(&mut |_, _| Ok(()))?;
+        let hashes = self.hashes();
+        let mut order = hashes.windows(2).map(|pair| {
+            (pair[0].hash.get(), pair[0].doc.get()) < (pair[1].hash.get(), pair[1].doc.get())
+        });
+        if !order.all(|sorted| sorted) {
+            return Err(Error::corrupt(&self.name, 0, "the id hashes are out of order"));
+        }
+        for entry in hashes {
+            let doc = DocNo(entry.doc.get());
+            if id_hash(self.id(doc)?) != entry.hash.get() {
+                let what = format!("the id of document {doc} has another hash");
+                return Err(Error::corrupt(&self.name, 0, what));
+            }
+        }
+        Ok(())
+    }
+
     /// Looks the document up that has this id and for which `alive` holds.
     pub fn find(&self, id: &str, alive: &dyn Fn(DocNo) -> bool) -> Result<Option<DocNo>> {
         let hash = id_hash(id);
