@@ -15,6 +15,8 @@ use crate::segment::Segment;
 use crate::segment::bm25::{UNIT_DOCUMENTS, UnitPostings, merge_units};
 use crate::segment::build::Site;
 use crate::segment::columns::{MergeInput, merge_columns};
+use crate::segment::survivors::Survivors;
+use crate::segment::tombstones::Tombstones;
 use crate::snapshot::Settings;
 use crate::{ChannelKind, ChannelSchema, Error, FieldSchema, Result, Schema};
 
@@ -109,7 +111,7 @@ impl Writer {
                 Addition::Channel(position) => new_postings(segment, *position, site, progress)?,
                 Addition::Field(field) => {
                     check_values(segment, field, settings, progress)?;
-                    new_columns(segment, site)?
+                    Some(new_columns(segment, site)?)
                 }
             };
             evolved.push(Evolved { segment: Arc::clone(segment), part });
@@ -180,20 +182,17 @@ fn new_postings(
 }
 
 /// Builds the columns of a segment anew.
-fn new_columns(segment: &Segment, site: Site<'_>) -> Result<Option<PartEntry>> {
+fn new_columns(segment: &Segment, site: Site<'_>) -> Result<PartEntry> {
+    let all = Survivors::new(segment.documents, &Tombstones::new(0), 0);
     let input = MergeInput {
         stored: segment.stored.get()?,
         columns: segment.columns.as_ref().map(|columns| columns.get()).transpose()?,
-        documents: segment.documents,
-        survives: &|_| true,
+        survivors: &all,
     };
-    let columns = merge_columns(&[input], &site.settings.schema)?;
-    if columns.is_empty() {
-        return Ok(None);
-    }
     let number = segment.entry.segment;
     let identity = site.identity(PartKind::Columns, number, 0, segment.documents);
-    columns.write(site.storage, identity).map(Some)
+    let room = site.room(identity.part);
+    merge_columns(&[input], &site.settings.schema, room)?.write(identity, room)
 }
 
 /// Checks that the living documents' values are of a field's kind.
