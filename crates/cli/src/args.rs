@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bytes::ByteCount;
+
 /// Encode, store, recall: a neural retrieval engine.
 #[derive(Debug, Parser)]
 #[command(
@@ -98,6 +100,10 @@ pub struct Index {
     /// Replace the collection where there is one.
     #[arg(long, conflicts_with = "resume")]
     pub replace: bool,
+    /// How much memory the documents may take on their way into the collection, as 256MiB or 2GB; smaller makes
+    /// more segments.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", conflicts_with = "resume", value_parser = memory)]
+    pub memory: ByteCount,
     /// Go on filling the dense channels of a collection whose indexing was interrupted.
     #[arg(long)]
     pub resume: bool,
@@ -340,6 +346,18 @@ pub struct Inspect {
     /// Show the document with this id too.
     #[arg(long, value_name = "ID")]
     pub document: Option<String>,
+}
+
+/// The least that `--memory` may be: one document of the largest size needs more, but segments of less would
+/// be too many for a search.
+const MEMORY_MIN: ByteCount = ByteCount(16 << 20);
+
+fn memory(text: &str) -> Result<ByteCount, String> {
+    let memory: ByteCount = text.parse()?;
+    if memory < MEMORY_MIN {
+        return Err(format!("must be at least {MEMORY_MIN}"));
+    }
+    Ok(memory)
 }
 
 fn depth(text: &str) -> Result<usize, String> {

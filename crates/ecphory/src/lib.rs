@@ -48,7 +48,7 @@ mod search;
 
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
 pub use clock::{Clock, SystemClock};
-pub use collection::{Collection, Filled, SEGMENT_DOCUMENTS_MAX};
+pub use collection::{Bulk, BulkOptions, Collection, Filled, SEGMENT_DOCUMENTS_MAX};
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Fact};

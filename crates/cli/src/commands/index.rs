@@ -4,14 +4,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use ecphory::read::{self, Corpus, ReadOptions};
-use ecphory::{ChannelRequest, Collection, ErrorKind};
+use ecphory::read::{self, ReadOptions, Summary};
+use ecphory::{BulkOptions, ChannelRequest, Collection, ErrorKind};
 use fs_err as fs;
 use serde_json::json;
 
 use crate::args::Index;
 use crate::context::{Context, print_json};
 use crate::failure::Failure;
+use crate::progress::Unshown;
 
 /// How many left-out lines are shown to people; JSON has all of them.
 const SKIPPED_SHOWN: usize = 10;
@@ -20,11 +21,11 @@ const SKIPPED_SHOWN: usize = 10;
 pub fn index(args: &Index, context: &Context) -> anyhow::Result<()> {
     let start = Instant::now();
     let path = &args.collection;
-    let (collection, corpus) = match &args.corpus {
+    let (collection, read) = match &args.corpus {
         Some(corpus) => {
             make_room(path, args.replace)?;
-            let (collection, corpus) = make(args, corpus, context)?;
-            (collection, Some(corpus))
+            let (collection, read) = make(args, corpus, context)?;
+            (collection, Some(read))
         }
         None => (context.engine.open(path)?, None),
     };
@@ -33,7 +34,7 @@ pub fn index(args: &Index, context: &Context) -> anyhow::Result<()> {
     report(
         path,
         &collection,
-        corpus.as_ref(),
+        read.as_ref(),
         (lexical_seconds, start.elapsed().as_secs_f64()),
         context,
     )
@@ -82,13 +83,32 @@ fn make_room(path: &Path, replace: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn make(args: &Index, corpus: &Path, context: &Context) -> anyhow::Result<(Collection, Corpus)> {
+fn make(args: &Index, corpus: &Path, context: &Context) -> anyhow::Result<(Collection, Summary)> {
     let channels = channels(&args.channels, &["bm25"])?;
     let collection = context.engine.create(&args.collection, &channels)?;
-    let options = ReadOptions { skip_bad: args.skip_bad };
-    let corpus = read::corpus(corpus, &options, context.progress())?;
-    collection.add(&corpus.documents, context.progress())?;
-    Ok((collection, corpus))
+    let memory_bytes = usize::try_from(args.memory.0).unwrap_or(usize::MAX);
+    let options = BulkOptions { memory_bytes };
+    let read = build(&collection, corpus, args.skip_bad, &options, context)?;
+    Ok((collection, read))
+}
+
+/// Adds a corpus to a collection in one commit, as it is read.
+pub fn build(
+    collection: &Collection,
+    corpus: &Path,
+    skip_bad: bool,
+    options: &BulkOptions,
+    context: &Context,
+) -> anyhow::Result<Summary> {
+    // One bar, over the bytes of the corpus: segments are made in between.
+    let unshown = Unshown(context.progress());
+    let mut bulk = collection.bulk(options, &unshown)?;
+    let reading = ReadOptions { skip_bad };
+    let read = read::documents(corpus, &reading, context.progress(), &mut |document, _| {
+        bulk.push(document)
+    })?;
+    bulk.commit()?;
+    Ok(read)
 }
 
 /// Parses channel requests, or the default ones where there are none.
@@ -105,12 +125,12 @@ pub fn channels(requests: &[String], default: &[&str]) -> anyhow::Result<Vec<Cha
 fn report(
     path: &Path,
     collection: &Collection,
-    corpus: Option<&Corpus>,
+    read: Option<&Summary>,
     (lexical_seconds, seconds): (f64, f64),
     context: &Context,
 ) -> anyhow::Result<()> {
     let reader = collection.snapshot()?;
-    let skipped = corpus.map_or(&[][..], |corpus| &corpus.skipped);
+    let skipped = read.map_or(&[][..], |read| &read.skipped);
     if context.common.json {
         let skipped: Vec<_> = skipped
             .iter()

@@ -79,6 +79,18 @@ fn wrong_expressions_are_shown_with_a_caret() {
 }
 
 #[test]
+fn sizes_that_are_none_are_shown_how_to_be_written() {
+    let place = Place::new();
+    place.write("corpus.jsonl", CORPUS);
+    for (size, reason) in [("lots", "256MiB"), ("1M", "256MiB"), ("1MiB", "at least 16MiB")] {
+        let message = place.fails(USAGE, &["index", "c.ecp", "corpus.jsonl", "--memory", size]);
+        assert!(message.contains(reason), "{message}");
+    }
+    place.fails(USAGE, &["index", "c.ecp", "--resume", "--memory", "1GiB"]);
+    assert!(!place.path("c.ecp").exists());
+}
+
+#[test]
 fn a_collection_is_never_overwritten_by_accident() {
     let place = Place::new();
     place.write("corpus.jsonl", CORPUS);
