@@ -1,4 +1,4 @@
-//! A set of the documents of one segment: filters and, later, tombstones.
+//! A set of the documents of one segment: what a filter selects, what lives.
 
 use crate::DocNo;
 
@@ -36,6 +36,13 @@ impl DocSet {
     pub fn insert(&mut self, doc: DocNo) {
         assert!(doc.index() < self.len, "document {doc} is outside 0..{}", self.len);
         self.words[doc.index() / 64] |= 1 << (doc.index() % 64);
+    }
+
+    /// Removes a document; nothing happens where it is not there.
+    pub fn remove(&mut self, doc: DocNo) {
+        if let Some(word) = self.words.get_mut(doc.index() / 64) {
+            *word &= !(1 << (doc.index() % 64));
+        }
     }
 
     /// Returns whether the set holds a document; false outside `0..len`.
@@ -135,6 +142,9 @@ mod tests {
             let mut either = sa.clone();
             either.union(&sb);
             prop_assert_eq!(docs(&either), a.union(&b).copied().collect::<BTreeSet<_>>());
+            let mut rest = sa.clone();
+            b.iter().for_each(|&doc| rest.remove(DocNo(doc)));
+            prop_assert_eq!(docs(&rest), a.difference(&b).copied().collect::<BTreeSet<_>>());
             let mut not = sa.clone();
             not.complement();
             prop_assert_eq!(docs(&not), (0..len as u32).filter(|d| !a.contains(d)).collect::<BTreeSet<_>>());

@@ -33,7 +33,7 @@ fn main() -> Result<(), Failure> {
     let collection = Collection::create(storage.clone(), Schema { channels: vec![channel] })?;
 
     let start = Instant::now();
-    let mut writer = collection.writer()?;
+    let writer = collection.writer()?;
     writer.stage(&documents, &pool, &Silent)?;
     writer.commit()?;
     let seconds = start.elapsed().as_secs_f64();
@@ -46,7 +46,7 @@ fn main() -> Result<(), Failure> {
     let bm25 = snapshot.bm25("bm25")?;
     println!("opened and verified in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     for size in snapshot.sizes() {
-        println!("  {:40} {:>12}", size.component, size.bytes);
+        println!("  {:40} {:>12}", size.component, size.disk);
     }
     search(&documents, &bm25)
 }

@@ -1,16 +1,17 @@
 //! A collection: creating one, opening one, and finding the newest snapshot.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ecphory_core::storage::{Storage, publish};
 
 use crate::format::manifest::{
     Current, Manifest, encode_current, generations, manifest_file, read_current,
 };
-use crate::format::{CURRENT, SEGMENTS};
-use crate::segment::OpenParts;
+use crate::format::{CURRENT, LOGS, SEGMENTS};
 use crate::snapshot::Settings;
-use crate::{Error, Result, Schema, Snapshot, Writer};
+use crate::view::View;
+use crate::wal::Position;
+use crate::{Error, Result, Schema, Snapshot, Writer, WriterOptions};
 
 /// A collection on a storage. Clones share it; they may be used from several threads.
 #[derive(Clone)]
@@ -21,9 +22,19 @@ pub struct Collection {
 /// What a collection, its writer and its snapshots share.
 pub(crate) struct Shared {
     pub storage: Arc<dyn Storage>,
-    settings: Arc<Settings>,
-    /// The newest snapshot that was opened, so that the next one takes over its parts.
-    latest: Mutex<Option<Snapshot>>,
+    /// Replaced where a field or a channel is added.
+    settings: Mutex<Arc<Settings>>,
+    /// What the last snapshot was made of, so that the next one goes on from there.
+    followed: Mutex<Option<Followed>>,
+    /// What a writer of this collection has acknowledged; `None` while there is no writer.
+    published: Mutex<Option<Snapshot>>,
+}
+
+/// A view that follows the log of a writer in another process.
+struct Followed {
+    view: View,
+    position: Position,
+    snapshot: Snapshot,
 }
 
 /// How often a reader begins anew when a writer removes the files of the manifest it was opening.
@@ -42,7 +53,7 @@ impl Collection {
         }
         let settings = Arc::new(Settings::new(schema)?);
         publish_manifest(&*storage, &Manifest::empty(&settings.schema))?;
-        Ok(Self { shared: Arc::new(Shared { storage, settings, latest: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared::new(storage, settings)) })
     }
 
     /// Opens a collection. Nothing is written, and no lock is taken.
@@ -53,15 +64,16 @@ impl Collection {
         let schema = newest_manifest(&*storage)?.schema();
         schema.validate()?;
         let settings = Arc::new(Settings::new(schema)?);
-        Ok(Self { shared: Arc::new(Shared { storage, settings, latest: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared::new(storage, settings)) })
     }
 
-    /// Returns the channels.
-    pub fn schema(&self) -> &Schema {
-        &self.shared.settings.schema
+    /// Returns the channels and fields as they were when the collection was opened or changed here.
+    pub fn schema(&self) -> Schema {
+        self.shared.settings().schema.clone()
     }
 
-    /// Opens the newest commit.
+    /// Returns what the collection holds now: everything acknowledged in this process, and what other
+    /// processes have committed or logged. Cheap where little has changed since the last one.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Io`].
@@ -69,30 +81,47 @@ impl Collection {
         self.shared.snapshot()
     }
 
-    /// Takes the lock, opens the newest commit and removes what earlier writers left unfinished.
+    /// Opens a writer that syncs every batch, with a usual memory budget.
+    ///
+    /// # Errors
+    /// As [`Collection::writer_with`].
+    pub fn writer(&self) -> Result<Writer> {
+        self.writer_with(WriterOptions::default())
+    }
+
+    /// Takes the lock, reads the newest commit and the log, and removes what earlier writers left
+    /// unfinished.
     ///
     /// # Errors
     /// [`Error::Locked`] where another writer is open, [`Error::Corrupt`], [`Error::Io`].
-    pub fn writer(&self) -> Result<Writer> {
-        Writer::open(Arc::clone(&self.shared))
+    pub fn writer_with(&self, options: WriterOptions) -> Result<Writer> {
+        Writer::open(Arc::clone(&self.shared), options)
     }
 }
 
 impl std::fmt::Debug for Collection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Collection").field("schema", self.schema()).finish_non_exhaustive()
+        f.debug_struct("Collection").field("schema", &self.schema()).finish_non_exhaustive()
     }
 }
 
 impl Shared {
-    /// Opens the newest commit. A writer may remove files while they are being opened: then there is a
-    /// newer manifest, and the reader begins anew with that.
+    fn new(storage: Arc<dyn Storage>, settings: Arc<Settings>) -> Self {
+        let settings = Mutex::new(settings);
+        Self { storage, settings, followed: Mutex::default(), published: Mutex::default() }
+    }
+
+    /// Returns what a writer here acknowledged, or else what the files say. A writer may remove files while
+    /// they are being read: then there is a newer manifest, and the reader begins anew with that.
     fn snapshot(&self) -> Result<Snapshot> {
+        if let Some(published) = &*locked(&self.published) {
+            return Ok(published.clone());
+        }
         let mut tries = 1;
         loop {
             let manifest = newest_manifest(&*self.storage)?;
             let generation = manifest.generation;
-            match self.open_manifest(manifest) {
+            match self.follow(manifest) {
                 Err(error @ Error::Corrupt { .. }) => {
                     let newer = newest_manifest(&*self.storage)?.generation != generation;
                     if !newer || tries == SNAPSHOT_TRIES {
@@ -105,20 +134,63 @@ impl Shared {
         }
     }
 
-    /// Returns the schema and its analysers.
-    pub fn settings(&self) -> &Arc<Settings> {
-        &self.settings
+    /// Brings the followed view up to a manifest and the log behind it.
+    fn follow(&self, manifest: Manifest) -> Result<Snapshot> {
+        let mut followed = locked(&self.followed);
+        let before = followed.take();
+        let now = match before {
+            Some(same) if same.view.manifest.generation == manifest.generation => {
+                let Followed { mut view, position, snapshot } = same;
+                let after = view.replay(&*self.storage, position)?;
+                let snapshot = if after == position { snapshot } else { view.snapshot() };
+                Followed { view, position: after, snapshot }
+            }
+            older => {
+                let known = |part| older.as_ref().and_then(|older| older.view.open_part(part));
+                let settings = self.settings_of(&manifest)?;
+                let mut view = View::open(&*self.storage, &settings, manifest, &known)?;
+                let position = view.replay(&*self.storage, Position::default())?;
+                let snapshot = view.snapshot();
+                Followed { view, position, snapshot }
+            }
+        };
+        Ok(followed.insert(now).snapshot.clone())
     }
 
-    /// Opens a manifest, with the parts of the newest snapshot where they are the same.
-    pub fn open_manifest(&self, manifest: Manifest) -> Result<Snapshot> {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let none = OpenParts::new();
-        let known = latest.as_ref().map_or(&none, Snapshot::parts);
-        let snapshot = Snapshot::open(&*self.storage, &self.settings, manifest, known)?;
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
-        Ok(snapshot)
+    /// Opens the view that a writer starts from, and where the log ends.
+    pub fn writer_view(&self) -> Result<(View, Position)> {
+        let manifest = newest_manifest(&*self.storage)?;
+        self.follow(manifest)?;
+        let followed = locked(&self.followed).take();
+        let followed = followed.expect("following leaves a view");
+        Ok((followed.view, followed.position))
     }
+
+    /// Returns the schema and its analysers.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&locked(&self.settings))
+    }
+
+    /// Returns the settings of a manifest: those that are known, unless its schema is another.
+    fn settings_of(&self, manifest: &Manifest) -> Result<Arc<Settings>> {
+        let schema = manifest.schema();
+        let mut settings = locked(&self.settings);
+        if settings.schema != schema {
+            schema.validate()?;
+            *settings = Arc::new(Settings::new(schema)?);
+        }
+        Ok(Arc::clone(&settings))
+    }
+
+    /// Makes a snapshot the one that readers of this process get; `None` when the writer goes.
+    pub fn publish(&self, snapshot: Option<Snapshot>) {
+        *locked(&self.published) = snapshot;
+    }
+}
+
+/// Takes a lock; a thread that panicked while holding it left plain data behind, which is still good.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes the writer's lock.
@@ -149,11 +221,9 @@ pub(crate) fn newest_manifest(storage: &dyn Storage) -> Result<Manifest> {
             Current::Names(generation) => generation,
             Current::Broken => match generations(storage)?.last() {
                 Some(&newest) => newest,
-                None if storage.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?.is_empty() => {
-                    return Err(Error::NoCollection);
-                }
+                None if !has_data(storage)? => return Err(Error::NoCollection),
                 None => {
-                    let what = "there are segments, but neither CURRENT nor a manifest";
+                    let what = "there are segments or logs, but neither CURRENT nor a manifest";
                     return Err(Error::corrupt(CURRENT, 0, what));
                 }
             },
@@ -177,7 +247,16 @@ fn exists(storage: &dyn Storage) -> Result<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::io("open", CURRENT)(error)),
     }
-    let parts = storage.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?;
     let later = generations(storage)?.last().is_some_and(|&generation| generation > 1);
-    Ok(later || !parts.is_empty())
+    Ok(later || has_data(storage)?)
+}
+
+/// Returns whether there are parts or logs.
+fn has_data(storage: &dyn Storage) -> Result<bool> {
+    for folder in [SEGMENTS, LOGS] {
+        if !storage.list(folder).map_err(Error::io("list", folder))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

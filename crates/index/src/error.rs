@@ -249,6 +249,9 @@ pub enum VectorFault {
     /// The vector's norm is so large that a dot product could overflow.
     #[error("the vector's length (Euclidean norm) is above 1e18")]
     TooLong,
+    /// The channel's rows come a second time in a batch.
+    #[error("its rows come twice")]
+    Twice,
     /// More documents than the next gap has.
     #[error("counts for {got} documents, but the next gap (in segment {segment}) has {expected}")]
     PastGap {

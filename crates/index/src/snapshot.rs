@@ -3,28 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ecphory_core::storage::Storage;
 use ecphory_core::{DocAddress, DocNo, Document};
 use ecphory_kernels::postings::CHUNK;
 
 use crate::filter::evaluate;
-use crate::format::manifest::{Manifest, PartEntry, manifest_file};
+use crate::format::manifest::{Manifest, PartKind, manifest_file};
 use crate::schema::{ChannelKind, Schema, parse_analyzer};
-use crate::segment::{OpenParts, Segment};
+use crate::segment::Segment;
 use crate::{Bm25, Dense, Error, Filter, Result, Selection};
 use ecphory_text::Analyzer;
 
-/// The documents and channels of one commit. Clones share everything; files stay open while one lives.
+/// The documents and channels of one moment. Clones share everything; files stay open while one lives.
 #[derive(Clone)]
 pub struct Snapshot(Arc<Inner>);
 
 struct Inner {
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
     settings: Arc<Settings>,
-    segments: Vec<Segment>,
-    parts: OpenParts,
-    /// Score arrays of finished searches, all zero, for the next ones.
-    scores: Mutex<Vec<ScoreArray>>,
+    segments: Vec<Arc<Segment>>,
+    /// How many bytes of the log hold what is in no segment on disk.
+    log_bytes: u64,
 }
 
 /// The schema with its analysers ready for use.
@@ -33,6 +31,8 @@ pub(crate) struct Settings {
     pub schema: Schema,
     /// By channel; `None` for channels of other kinds.
     pub analyzers: Vec<Option<Analyzer>>,
+    /// Score arrays of finished searches, all zero, for the next ones.
+    scores: Mutex<Vec<ScoreArray>>,
 }
 
 /// The scores of one chunk.
@@ -47,13 +47,15 @@ pub struct Coverage {
     pub total: u64,
 }
 
-/// How many bytes a component of the collection has on disk.
+/// How many bytes a component of the collection has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComponentSize {
-    /// `documents/ids`, `channel/bm25/dictionary` and so on.
+    /// `documents/ids`, `channel/bm25/dictionary`, `tail/ids` and so on.
     pub component: String,
-    /// Its bytes in all segments.
-    pub bytes: u64,
+    /// Its bytes on disk, in all segments.
+    pub disk: u64,
+    /// Its bytes in memory.
+    pub memory: u64,
 }
 
 impl Settings {
@@ -67,26 +69,40 @@ impl Settings {
                 ChannelKind::Dense(_) => Ok(None),
             })
             .collect::<Result<_>>()?;
-        Ok(Self { schema, analyzers })
+        Ok(Self { schema, analyzers, scores: Mutex::default() })
+    }
+
+    /// Returns the position of a dense channel.
+    pub fn dense_position(&self, name: &str) -> Result<usize> {
+        let position = self.schema.position(name)?;
+        match &self.schema.channels[position].kind {
+            ChannelKind::Dense(_) => Ok(position),
+            other @ ChannelKind::Bm25(_) => Err(Error::ChannelKind {
+                name: name.to_owned(),
+                expected: "a dense channel",
+                found: other.described(),
+            }),
+        }
+    }
+
+    /// Returns the dimensions of a dense channel; 0 for channels of other kinds.
+    pub fn dimensions(&self, channel: usize) -> u32 {
+        match &self.schema.channels[channel].kind {
+            ChannelKind::Dense(settings) => settings.dimensions,
+            ChannelKind::Bm25(_) => 0,
+        }
     }
 }
 
 impl Snapshot {
-    /// Opens the parts of a manifest, taking over those that `known` has.
-    pub(crate) fn open(
-        storage: &dyn Storage,
-        settings: &Arc<Settings>,
-        manifest: Manifest,
-        known: &OpenParts,
-    ) -> Result<Self> {
-        let mut parts = OpenParts::new();
-        let segments = manifest
-            .segments
-            .iter()
-            .map(|entry| Segment::open(storage, &manifest, entry, known, &mut parts))
-            .collect::<Result<_>>()?;
-        let (settings, scores) = (Arc::clone(settings), Mutex::default());
-        Ok(Self(Arc::new(Inner { manifest, settings, segments, parts, scores })))
+    /// Makes a snapshot of segments, in order.
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        manifest: Arc<Manifest>,
+        segments: Vec<Arc<Segment>>,
+        log_bytes: u64,
+    ) -> Self {
+        Self(Arc::new(Inner { manifest, settings, segments, log_bytes }))
     }
 
     /// Returns the channels.
@@ -96,7 +112,18 @@ impl Snapshot {
 
     /// Returns how many documents there are.
     pub fn documents(&self) -> u64 {
-        self.0.segments.iter().map(|segment| u64::from(segment.documents)).sum()
+        self.0.segments.iter().map(|segment| u64::from(segment.living())).sum()
+    }
+
+    /// Returns how many documents were deleted or replaced and still take up space.
+    pub fn dead(&self) -> u64 {
+        self.0.segments.iter().map(|segment| u64::from(segment.dead.count())).sum()
+    }
+
+    /// Returns how many documents are in the tail: logged, but in no segment on disk yet.
+    pub fn tail_documents(&self) -> u64 {
+        let tail = self.0.segments.iter().filter(|segment| segment.in_memory);
+        tail.map(|segment| u64::from(segment.living())).sum()
     }
 
     /// Returns how many segments there are.
@@ -131,7 +158,7 @@ impl Snapshot {
     /// [`Error::Corrupt`].
     pub fn find(&self, id: &str) -> Result<Option<DocAddress>> {
         for (segment, number) in self.0.segments.iter().zip(0..) {
-            if let Some(doc) = segment.stored.get()?.find(id)? {
+            if let Some(doc) = segment.find(id)? {
                 return Ok(Some(DocAddress { segment: number, doc }));
             }
         }
@@ -141,7 +168,8 @@ impl Snapshot {
     /// Yields all documents in the order in which they were added.
     pub fn addresses(&self) -> impl Iterator<Item = DocAddress> + '_ {
         self.0.segments.iter().zip(0..).flat_map(|(segment, number)| {
-            (0..segment.documents).map(move |doc| DocAddress::new(number, doc))
+            let living = (0..segment.documents).filter(|&doc| segment.lives(DocNo(doc)));
+            living.map(move |doc| DocAddress::new(number, doc))
         })
     }
 
@@ -162,7 +190,10 @@ impl Snapshot {
     /// [`Error::Corrupt`].
     pub fn select(&self, filter: &Filter) -> Result<Selection> {
         let sets = self.0.segments.iter().map(|segment| {
-            evaluate::select(filter, segment.stored.get()?, segment.documents as usize)
+            let mut set =
+                evaluate::select(filter, segment.stored.get()?, segment.documents as usize)?;
+            segment.dead.subtract_from(&mut set);
+            Ok(set)
         });
         sets.collect::<Result<_>>().map(Selection::from_sets)
     }
@@ -183,47 +214,52 @@ impl Snapshot {
         Dense::open(self, channel)
     }
 
-    /// Returns the bytes of every component, and what the manifest and the frames of the files take.
+    /// Returns the bytes of every component on disk and in memory: parts with their frames, the manifest,
+    /// the log, the tail, the tombstones. Parts on disk are mapped and take memory only while the system
+    /// has it to spare; they are not counted under memory.
     pub fn sizes(&self) -> Vec<ComponentSize> {
-        let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+        let mut sizes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         let manifest = self.0.manifest.encode().len() as u64;
-        sizes.insert(manifest_file(self.generation()), manifest);
-        for entry in self.0.manifest.segments.iter().flat_map(|segment| &segment.parts) {
-            let owner = match &entry.channel {
-                Some(channel) => format!("channel/{channel}"),
-                None => "documents".to_owned(),
-            };
-            let mut rest = entry.bytes;
-            for (kind, bytes) in self.0.parts[&entry.part].file().sections() {
-                let name = kind.map_or("unknown", |kind| kind.name());
-                *sizes.entry(format!("{owner}/{name}")).or_default() += bytes;
-                rest -= bytes.min(rest);
+        sizes.insert(manifest_file(self.generation()), (manifest, 0));
+        sizes.insert("log".to_owned(), (self.0.log_bytes, 0));
+        for segment in &self.0.segments {
+            for entry in &segment.entry.parts {
+                let owner = match (segment.in_memory, &entry.channel, entry.kind) {
+                    (true, _, _) => "tail".to_owned(),
+                    (false, Some(channel), _) => format!("channel/{channel}"),
+                    (false, None, PartKind::Tombstones) => "tombstones".to_owned(),
+                    (false, None, _) => "documents".to_owned(),
+                };
+                let mut add = |name: &str, bytes: u64| {
+                    let component = sizes.entry(format!("{owner}/{name}")).or_default();
+                    *(if segment.in_memory { &mut component.1 } else { &mut component.0 }) += bytes;
+                };
+                let mut rest = entry.bytes;
+                for (kind, bytes) in segment.parts[&entry.part].file().sections() {
+                    add(kind.map_or("unknown", |kind| kind.name()), bytes);
+                    rest -= bytes.min(rest);
+                }
+                add("frame", rest);
             }
-            *sizes.entry(format!("{owner}/frame")).or_default() += rest;
+            sizes.entry("tombstones/bits".to_owned()).or_default().1 += segment.dead.bytes();
         }
-        sizes.into_iter().map(|(component, bytes)| ComponentSize { component, bytes }).collect()
+        let components = sizes.into_iter();
+        components
+            .map(|(component, (disk, memory))| ComponentSize { component, disk, memory })
+            .collect()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
-    pub(crate) fn parts(&self) -> &OpenParts {
-        &self.0.parts
-    }
-
-    /// Yields the files of all parts.
-    pub(crate) fn part_files(&self) -> impl Iterator<Item = String> + '_ {
-        self.0.manifest.segments.iter().flat_map(|segment| &segment.parts).map(PartEntry::file)
-    }
-
-    pub(crate) fn open_segments(&self) -> &[Segment] {
+    pub(crate) fn open_segments(&self) -> &[Arc<Segment>] {
         &self.0.segments
     }
 
     /// Returns the position of a dense channel.
     pub(crate) fn dense_position(&self, name: &str) -> Result<usize> {
-        dense_position(self.schema(), name)
+        self.0.settings.dense_position(name)
     }
 
     pub(crate) fn check_address(&self, at: DocAddress) -> Result<()> {
@@ -240,7 +276,7 @@ impl Snapshot {
 
     /// Lends an array of zeros; [`Snapshot::give_back`] takes it again.
     pub(crate) fn borrow_scores(&self) -> ScoreArray {
-        let kept = self.0.scores.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self.0.settings.scores.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_else(|| {
             let zeros = vec![0.0; CHUNK].into_boxed_slice();
             zeros.try_into().expect("the vector was made with CHUNK scores")
@@ -250,30 +286,20 @@ impl Snapshot {
     /// Takes an array back, which has to be all zero.
     pub(crate) fn give_back(&self, scores: ScoreArray) {
         debug_assert!(scores.iter().all(|&score| score == 0.0), "the array is not clean");
-        self.0.scores.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
+        self.0.settings.scores.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
     }
 
     fn segment_of(&self, at: DocAddress) -> Result<&Segment> {
         let segment = self.0.segments.get(at.segment as usize);
-        segment.filter(|segment| at.doc < DocNo(segment.documents)).ok_or(Error::Address { at })
+        segment
+            .filter(|segment| segment.lives(at.doc))
+            .map(|found| &**found)
+            .ok_or(Error::Address { at })
     }
 }
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Snapshot({}, {} documents)", self.generation(), self.documents())
-    }
-}
-
-/// Returns the position of a dense channel in a schema.
-pub(crate) fn dense_position(schema: &Schema, name: &str) -> Result<usize> {
-    let position = schema.position(name)?;
-    match &schema.channels[position].kind {
-        ChannelKind::Dense(_) => Ok(position),
-        other @ ChannelKind::Bm25(_) => Err(Error::ChannelKind {
-            name: name.to_owned(),
-            expected: "a dense channel",
-            found: other.described(),
-        }),
     }
 }

@@ -121,7 +121,7 @@ fn collection_of(
     } else {
         let collection = context.engine.create(&path, requests)?;
         let options = BulkOptions::default();
-        let corpus = index::build(&collection, &dataset.corpus, true, &options, context)?;
+        let corpus = index::build(&collection, &dataset.corpus, true, options, context)?;
         if !corpus.skipped.is_empty() {
             let count = corpus.skipped.len();
             context.notice(&format!(

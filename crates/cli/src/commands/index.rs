@@ -88,7 +88,7 @@ fn make(args: &Index, corpus: &Path, context: &Context) -> anyhow::Result<(Colle
     let collection = context.engine.create(&args.collection, &channels)?;
     let memory_bytes = usize::try_from(args.memory.0).unwrap_or(usize::MAX);
     let options = BulkOptions { memory_bytes };
-    let read = build(&collection, corpus, args.skip_bad, &options, context)?;
+    let read = build(&collection, corpus, args.skip_bad, options, context)?;
     Ok((collection, read))
 }
 
@@ -97,12 +97,12 @@ pub fn build(
     collection: &Collection,
     corpus: &Path,
     skip_bad: bool,
-    options: &BulkOptions,
+    options: BulkOptions,
     context: &Context,
 ) -> anyhow::Result<Summary> {
     // One bar, over the bytes of the corpus: segments are made in between.
     let unshown = Unshown(context.progress());
-    let mut bulk = collection.bulk(options, &unshown)?;
+    let mut bulk = collection.bulk(&options, &unshown)?;
     let reading = ReadOptions { skip_bad };
     let read = read::documents(corpus, &reading, context.progress(), &mut |document, _| {
         bulk.push(document)

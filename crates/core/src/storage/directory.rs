@@ -26,9 +26,8 @@ impl Directory {
     /// What the system says, with the path.
     pub fn create(root: impl Into<PathBuf>, folders: &[&str]) -> io::Result<Self> {
         let root = root.into();
-        fs::create_dir_all(root.join(TMP))?;
-        for folder in folders {
-            fs::create_dir_all(root.join(folder))?;
+        for folder in [TMP].iter().chain(folders) {
+            make_folder(&root.join(folder))?;
         }
         Ok(Self { root })
     }
@@ -66,14 +65,14 @@ impl Storage for Directory {
         Self::map_file(&self.root.join(name))
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+    fn create<'f>(&'f self, name: &str) -> io::Result<Box<dyn StorageFile + 'f>> {
         Ok(Box::new(fs::File::create(self.root.join(name))?))
     }
 
     fn append(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
         let path = self.root.join(name);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            make_folder(folder)?;
         }
         let file = fs::OpenOptions::new().create_new(true).append(true).open(path)?;
         Ok(Arc::new(Appended(file)))
@@ -85,6 +84,10 @@ impl Storage for Directory {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.root.join(name))?.len())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -128,6 +131,18 @@ impl Storage for Directory {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// Makes a folder and those around it where they are missing. Each is synced into its parent: files are
+/// only as durable as the folder that they are in.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
+    for path in missing.into_iter().rev().filter(|path| !path.as_os_str().is_empty()) {
+        fs::create_dir_all(path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 impl StorageFile for fs::File {

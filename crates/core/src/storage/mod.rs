@@ -2,20 +2,22 @@
 //!
 //! A file is written under `tmp/`, synced, renamed into place and never changed again, so a memory map
 //! of it cannot fault. [`publish`] is that protocol, and the only way in which the engine makes files.
-//! Two storages exist: a directory, and memory (which tests make fail at any step).
+//! Two storages exist: a directory, and memory, whose power tests cut at any step.
 
 mod bytes;
 mod directory;
 mod memory;
 #[allow(unsafe_code, reason = "memory-mapping a file is unsafe; this module is its only home")]
 mod mmap;
+mod paced;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
 pub use bytes::Bytes;
 pub use directory::Directory;
-pub use memory::Memory;
+pub use memory::{Fault, Memory, ReadFault};
+pub use paced::{FullSpeed, Pace, Paced};
 
 /// The folder of files that are being written; emptied when a writer opens the storage.
 pub const TMP: &str = "tmp";
@@ -34,10 +36,10 @@ pub trait Storage: Send + Sync {
 
     /// Makes a new file, replacing one of the same name. Nothing is durable before
     /// [`StorageFile::sync`] and, for its name, [`Storage::sync_folder`].
-    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+    fn create<'f>(&'f self, name: &str) -> io::Result<Box<dyn StorageFile + 'f>>;
 
-    /// Makes a new file that grows by appending, in a folder that is made where it is missing. It is the
-    /// one kind of file that changes after it has its name, so it is read with [`Storage::read`], never
+    /// Makes a new file that grows by appending, in a folder that is made, durably, where it is missing. It
+    /// is the one kind of file that changes after it has its name, so it is read with [`Storage::read`], never
     /// mapped.
     ///
     /// # Errors
@@ -49,6 +51,12 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// `NotFound` where there is none.
     fn read(&self, name: &str, from: u64) -> io::Result<Vec<u8>>;
+
+    /// Returns a file's length.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    fn length(&self, name: &str) -> io::Result<u64>;
 
     /// Renames a file, replacing what had the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;

@@ -29,15 +29,34 @@ fn check_protocol(storage: &dyn Storage) {
     assert!(storage.list("seg").unwrap().is_empty());
 }
 
-#[test]
-fn a_directory_publishes_whole_files() {
-    let dir = tempfile::tempdir().unwrap();
-    check_protocol(&Directory::create(dir.path(), &["seg"]).unwrap());
+fn check_log(storage: &dyn Storage) {
+    let log = storage.append("wal/1").unwrap();
+    log.append(b"one").unwrap();
+    assert_eq!(storage.read("wal/1", 0).unwrap(), b"one", "readable before any sync");
+    log.append(b"two").unwrap();
+    log.sync().unwrap();
+    assert_eq!(storage.read("wal/1", 3).unwrap(), b"two");
+    assert_eq!(storage.read("wal/1", 9).unwrap(), b"");
+    assert_eq!(storage.list("wal").unwrap(), ["1"]);
+    assert_eq!(storage.append("wal/1").err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(storage.read("wal/2", 0).unwrap_err().kind(), io::ErrorKind::NotFound);
+    storage.remove("wal/1").unwrap();
+    log.append(b"into nothing").unwrap();
+    assert!(storage.list("wal").unwrap().is_empty());
 }
 
 #[test]
-fn memory_publishes_whole_files() {
+fn a_directory_publishes_whole_files_and_appends() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = Directory::create(dir.path().join("around/it"), &["seg"]).unwrap();
+    check_protocol(&storage);
+    check_log(&storage);
+}
+
+#[test]
+fn memory_publishes_whole_files_and_appends() {
     check_protocol(&Memory::new());
+    check_log(&Memory::new());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::PoisonError;
 
 use ecphory_core::{Document, Progress, Value};
-use ecphory_index::{Collection as IndexCollection, Writer};
+use ecphory_index::{Collection as IndexCollection, Writer, WriterOptions};
 
 use super::building::Building;
 use super::{Collection, SEGMENT_DOCUMENTS_MAX, State};
@@ -72,11 +72,14 @@ impl Collection {
                 (index, Some(building))
             }
         };
+        let memory_bytes = options.memory_bytes as u64;
+        let writer =
+            index.writer_with(WriterOptions { memory_bytes, ..WriterOptions::default() })?;
         Ok(Bulk {
             collection: self,
             progress,
             building,
-            writer: index.writer()?,
+            writer,
             documents: Vec::new(),
             documents_bytes: 0,
             segment_bytes_max: options.memory_bytes / STAGE_FACTOR,

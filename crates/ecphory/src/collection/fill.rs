@@ -57,11 +57,11 @@ impl Collection {
         if work.is_empty() {
             return Ok(filled);
         }
-        let mut writer = index.writer()?;
+        let writer = index.writer()?;
         for (channel, settings, missing) in work {
             let filling = Filling::new(self, &channel.name, &channel.fields, settings)?;
             progress.begin(&format!("encoding for {}", channel.name), missing);
-            let done = filling.run(&mut writer, progress, &mut filled);
+            let done = filling.run(&writer, progress, &mut filled);
             progress.end();
             done?;
         }
@@ -96,7 +96,7 @@ impl<'a> Filling<'a> {
         Ok(Self { collection, channel, fields, passages, encoder })
     }
 
-    fn run(&self, writer: &mut Writer, progress: &dyn Progress, filled: &mut Filled) -> Result<()> {
+    fn run(&self, writer: &Writer, progress: &dyn Progress, filled: &mut Filled) -> Result<()> {
         let clock = self.collection.engine.clock();
         let mut size = WINDOW_MIN;
         while let Some(gap) = writer.uncovered(self.channel)? {

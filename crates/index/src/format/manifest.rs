@@ -19,7 +19,7 @@ const PREFIX: &str = "MANIFEST-";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`VERSION`].
+    /// [`VERSION`] at the time of writing.
     pub format: u32,
     /// The number in its file name; grows with every commit.
     pub generation: u64,
@@ -27,6 +27,10 @@ pub struct Manifest {
     pub next_segment: u32,
     /// The number of the next part; numbers are never used again.
     pub next_part: u64,
+    /// The log file that holds the first batch after the segments. `None` where the log begins with the
+    /// first file there is, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<u64>,
     /// The channels.
     pub channels: Vec<ChannelEntry>,
     /// The segments, oldest first.
@@ -116,6 +120,8 @@ pub enum PartKind {
     Bm25,
     /// Rows of a dense channel.
     Dense,
+    /// Dead documents.
+    Tombstones,
 }
 
 impl PartKind {
@@ -125,6 +131,7 @@ impl PartKind {
             PartKind::Documents => 1,
             PartKind::Bm25 => 2,
             PartKind::Dense => 3,
+            PartKind::Tombstones => 4,
         }
     }
 
@@ -133,6 +140,7 @@ impl PartKind {
             PartKind::Documents => "docs",
             PartKind::Bm25 => "bm25",
             PartKind::Dense => "dense",
+            PartKind::Tombstones => "dead",
         }
     }
 }
@@ -179,6 +187,7 @@ impl Manifest {
             generation: 1,
             next_segment,
             next_part,
+            log: None,
             channels,
             segments: Vec::new(),
         }
@@ -207,7 +216,7 @@ impl Manifest {
         let text = unseal(file, bytes)?;
         let wrong = |error: serde_json::Error| Error::corrupt(file, 0, error.to_string());
         let version: Version = serde_json::from_str(text).map_err(wrong)?;
-        if version.format != VERSION {
+        if !(1..=VERSION).contains(&version.format) {
             let (found, known) = (version.format, VERSION);
             return Err(Error::Version { file: file.to_owned(), found, known });
         }
@@ -244,7 +253,11 @@ impl Manifest {
                 .filter(|part| part.kind == kind && part.channel.as_deref() == channel)
                 .collect::<Vec<_>>()
         };
-        let mut known = 1;
+        let tombstones = of(PartKind::Tombstones, None);
+        if tombstones.len() > 1 || !tombstones.iter().all(covers_all) {
+            return Err("more than one part with dead documents");
+        }
+        let mut known = 1 + tombstones.len();
         if of(PartKind::Documents, None).iter().filter(|part| covers_all(part)).count() != 1 {
             return Err("not exactly one part with all documents");
         }
@@ -260,8 +273,8 @@ impl Manifest {
                 KindEntry::Dense { .. } => {
                     let mut next = 0;
                     for part in of(PartKind::Dense, Some(&channel.name)) {
-                        if part.first != next || part.documents == 0 {
-                            return Err("parts of a dense channel with a hole or an overlap");
+                        if part.first < next || part.documents == 0 {
+                            return Err("parts of a dense channel that overlap");
                         }
                         next = part.first.saturating_add(part.documents);
                         known += 1;

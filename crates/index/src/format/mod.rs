@@ -3,14 +3,18 @@
 //! Everything is little-endian and of fixed width. A change that an older program could misread needs a
 //! new [`VERSION`] and a new committed collection under `tests/golden/`.
 
+pub mod log;
 pub mod manifest;
 pub mod part;
 pub mod records;
+pub(crate) mod spool;
 
 /// The version of every file, in the header of parts and in the manifest.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The folder of the part files.
 pub const SEGMENTS: &str = "seg";
+/// The folder of the log files.
+pub const LOGS: &str = "wal";
 /// The file that names the manifest in force.
 pub const CURRENT: &str = "CURRENT";
 /// The largest number of documents in one segment.

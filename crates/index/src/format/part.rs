@@ -27,7 +27,7 @@ pub struct Header {
     pub magic: [u8; 8],
     /// [`VERSION`].
     pub version: U32,
-    /// 1 documents, 2 bm25, 3 dense.
+    /// [`PartKind::number`].
     pub kind: U32,
     /// The part's number in the collection.
     pub part: U64,
@@ -109,6 +109,8 @@ pub enum SectionKind {
     HeavyPostings = 22,
     /// BM25: length of each document.
     Lengths = 23,
+    /// Tombstones: the dead documents.
+    Dead = 24,
     /// Dense: totals.
     DenseTotals = 32,
     /// Dense: where each document's rows start.
@@ -135,6 +137,7 @@ impl SectionKind {
             SectionKind::PostingTfs => "posting-tfs",
             SectionKind::HeavyPostings => "heavy-postings",
             SectionKind::Lengths => "lengths",
+            SectionKind::Dead => "dead",
             SectionKind::RowStarts => "row-starts",
             SectionKind::Rows => "rows",
         }
@@ -158,6 +161,7 @@ impl SectionKind {
             K::PostingTfs,
             K::HeavyPostings,
             K::Lengths,
+            K::Dead,
             K::DenseTotals,
             K::RowStarts,
             K::Rows,
@@ -333,7 +337,7 @@ fn check_frame(
     if header.crc.get() != crc32(&bytes[..60]) {
         return corrupt(0, "the header's checksum does not match");
     }
-    if header.version.get() != VERSION {
+    if !(1..=VERSION).contains(&header.version.get()) {
         let (found, known) = (header.version.get(), VERSION);
         return Err(Error::Version { file: name.to_owned(), found, known });
     }

@@ -2,7 +2,7 @@
 //!
 //! Lucene's formula, `idf · tf / (tf + k1 (1 − b + b · length / average))` with
 //! `idf = ln(1 + (N − df + 0.5) / (df + 0.5))`, where `N` (documents with at least one term), `df` and the
-//! average length are those of the whole snapshot. Terms are added in the order of their bytes, so a
+//! average length are those of the whole snapshot's living documents. Terms are added in the order of their bytes, so a
 //! score has the same bits whatever the segments. Cost: about a nanosecond per posting read.
 
 use ecphory_core::{DocAddress, DocNo, DocSet, Scored, TopK};
@@ -89,8 +89,12 @@ impl<'a> Bm25<'a> {
             let part = segment.bm25[channel].as_ref();
             parts.push(part.expect("a decoded manifest has a part for every segment").get()?);
         }
-        let documents: u64 = parts.iter().map(|part| part.documents_with_terms).sum();
-        let length: u64 = parts.iter().map(|part| part.length).sum();
+        let (mut documents, mut length) = (0, 0);
+        for (part, segment) in parts.iter().zip(snapshot.open_segments()) {
+            let lost = segment.dead.lost(channel, part);
+            documents += part.documents_with_terms - lost.documents;
+            length += part.length - lost.length;
+        }
         let average_length = if documents == 0 { 1.0 } else { length as f64 / documents as f64 };
         let level = Level::detect();
         Ok(Self { snapshot, channel, settings, parts, documents, average_length, level })
@@ -129,6 +133,7 @@ impl<'a> Bm25<'a> {
         let mut lists = Vec::with_capacity(terms.len());
         for (segment, part) in self.parts.iter().enumerate() {
             let selected = selection.and_then(|selection| selection.segment(segment));
+            let dead = &*self.snapshot.open_segments()[segment].dead;
             for chunk in 0..part.chunks() {
                 lists.clear();
                 for term in &terms {
@@ -140,7 +145,8 @@ impl<'a> Bm25<'a> {
                 }
                 let first = DocAddress::new(segment as u32, (chunk * CHUNK) as u32);
                 add_chunk(self.level, &lists, part.chunk_lengths(chunk), first.doc, &mut scores);
-                let mut harvest = Harvest { first, selected, top: &mut top };
+                let mut harvest =
+                    Harvest { first, dead: dead.chunk(chunk), selected, top: &mut top };
                 let postings: usize = lists.iter().map(|(_, p)| p.docs.len() + p.heavy.len()).sum();
                 if postings < FEW_POSTINGS {
                     harvest.walk(&lists, &mut scores);
@@ -220,7 +226,11 @@ impl<'a> Bm25<'a> {
         for (term, count) in sorted {
             let postings: Vec<Option<TermPostings<'a>>> =
                 self.parts.iter().map(|part| part.postings(term)).collect();
-            let df = postings.iter().flatten().map(|list| u64::from(list.documents)).sum::<u64>();
+            let living =
+                postings.iter().zip(self.snapshot.open_segments()).map(|(list, segment)| {
+                    list.map_or(0, |list| u64::from(list.documents - list.dead(&segment.dead)))
+                });
+            let df = living.sum::<u64>();
             if df == 0 || count == 0 {
                 continue;
             }
@@ -271,6 +281,8 @@ fn add_chunk(
 /// Takes the scores of a chunk into the collector and leaves zeros behind.
 struct Harvest<'a> {
     first: DocAddress,
+    /// The bits of the chunk's dead documents, where there are any.
+    dead: Option<&'a [u64; CHUNK / 64]>,
     selected: Option<&'a DocSet>,
     top: &'a mut TopK<DocAddress>,
 }
@@ -307,6 +319,9 @@ impl Harvest<'_> {
     }
 
     fn offer(&mut self, score: f32, doc: usize) {
+        if self.dead.is_some_and(|dead| dead[doc / 64] >> (doc % 64) & 1 == 1) {
+            return;
+        }
         let doc = DocNo(self.first.doc.0 + doc as u32);
         if self.selected.is_none_or(|set| set.contains(doc)) {
             self.top.offer(score, DocAddress { segment: self.first.segment, doc });

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use ecphory_core::{DocAddress, DocNo, DocSet, Scored, TopK};
+use ecphory_core::{DocAddress, DocNo, Scored, TopK};
 use ecphory_kernels::{Level, dot};
 
 use crate::error::VectorFault;
@@ -59,10 +59,13 @@ impl<'a> Dense<'a> {
         let mut scores = Vec::new();
         for (segment, number) in self.snapshot.open_segments().iter().zip(0..) {
             let selected = selection.and_then(|selection| selection.segment(number as usize));
+            let wanted = |doc: u32| {
+                !segment.dead.contains(doc) && selected.is_none_or(|set| set.contains(DocNo(doc)))
+            };
             for range in &segment.dense[self.channel] {
                 let part = self.part(range)?;
                 let mut documents = 0..0;
-                while let Some(run) = next_run(range, part, selected, documents.end) {
+                while let Some(run) = next_run(range, part, &wanted, documents.end) {
                     documents = run;
                     self.score_rows(part, query, part.rows_of(documents.clone()), &mut scores);
                     let first_row = part.rows_of(documents.clone()).start;
@@ -104,7 +107,8 @@ impl<'a> Dense<'a> {
         self.snapshot.check_address(at)?;
         let ranges = &self.snapshot.open_segments()[at.segment as usize].dense[self.channel];
         let position = ranges.partition_point(|range| range.first + range.documents <= at.doc.0);
-        let Some(range) = ranges.get(position) else { return Ok(None) };
+        let range = ranges.get(position).filter(|range| range.first <= at.doc.0);
+        let Some(range) = range else { return Ok(None) };
         let part = self.part(range)?;
         let doc = (at.doc.0 - range.first) as usize;
         let mut scores = Vec::new();
@@ -157,11 +161,10 @@ impl<'a> Dense<'a> {
 fn next_run(
     range: &DenseRange,
     part: &DensePart,
-    selected: Option<&DocSet>,
+    wanted: &dyn Fn(u32) -> bool,
     from: usize,
 ) -> Option<Range<usize>> {
-    let wanted =
-        |doc: usize| selected.is_none_or(|set| set.contains(DocNo(range.first + doc as u32)));
+    let wanted = |doc: usize| wanted(range.first + doc as u32);
     let documents = range.documents as usize;
     let start = (from..documents).find(|&doc| wanted(doc))?;
     let mut end = start + 1;

@@ -1,23 +1,31 @@
 //! The parts of a segment: how each kind is built, written and read.
 //!
-//! A segment is immutable: one part with the documents, one for each BM25 channel, and for each dense
-//! channel as many as it took to fill it so far.
+//! A segment is immutable but for its tombstones: one part with the documents, one for each BM25 channel, and
+//! for each dense channel as many as it took to fill it so far. Segments of the tail are the same, in memory.
 
 pub mod bm25;
+pub mod build;
 pub mod dense;
 pub mod documents;
+pub mod merge;
+pub mod survivors;
+pub mod tombstones;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use ecphory_core::DocNo;
 use ecphory_core::storage::{Storage, publish};
 
-use crate::format::manifest::{Manifest, PartEntry, PartKind, SegmentEntry};
+use crate::format::manifest::{PartEntry, PartKind, SegmentEntry};
 use crate::format::part::{PartFile, PartIdentity, Section, write_part};
+use crate::snapshot::Settings;
 use crate::{Error, Result};
 use bm25::Bm25Part;
 use dense::DensePart;
 use documents::DocumentsPart;
+use tombstones::Tombstones;
 
 /// A part that is opened at once, so that its file cannot go away, but verified at its first use.
 #[derive(Debug)]
@@ -48,13 +56,19 @@ pub(crate) enum OpenPart {
     Documents(Arc<Lazy<DocumentsPart>>),
     Bm25(Arc<Lazy<Bm25Part>>),
     Dense(Arc<Lazy<DensePart>>),
+    Tombstones(Arc<PartFile>, Arc<Tombstones>),
 }
 
 /// The open parts of the newest snapshot by number, so that the next one verifies only what is new.
 pub(crate) type OpenParts = BTreeMap<u64, OpenPart>;
 
 impl OpenPart {
-    fn open(storage: &dyn Storage, segment: u32, entry: &PartEntry) -> Result<Self> {
+    fn open(
+        storage: &dyn Storage,
+        segment: u32,
+        entry: &PartEntry,
+        channels: usize,
+    ) -> Result<Self> {
         let file = PartFile::open(storage, segment, entry)?;
         Ok(match entry.kind {
             PartKind::Documents => {
@@ -62,6 +76,10 @@ impl OpenPart {
             }
             PartKind::Bm25 => OpenPart::Bm25(Arc::new(Lazy::new(file, Bm25Part::verify))),
             PartKind::Dense => OpenPart::Dense(Arc::new(Lazy::new(file, DensePart::verify))),
+            PartKind::Tombstones => {
+                let dead = Arc::new(Tombstones::read(&file, channels)?);
+                OpenPart::Tombstones(Arc::new(file), dead)
+            }
         })
     }
 
@@ -70,50 +88,60 @@ impl OpenPart {
             OpenPart::Documents(part) => &part.file,
             OpenPart::Bm25(part) => &part.file,
             OpenPart::Dense(part) => &part.file,
+            OpenPart::Tombstones(file, _) => file,
         }
     }
 }
 
 /// One dense part and the documents it covers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DenseRange {
     pub first: u32,
     pub documents: u32,
     pub part: Arc<Lazy<DensePart>>,
 }
 
-/// A segment of a snapshot.
-#[derive(Debug)]
+/// A segment of a snapshot, on disk or in the tail. Clones share all but the tombstones.
+#[derive(Clone, Debug)]
 pub(crate) struct Segment {
+    /// What it consists of. The parts of a segment in the tail are numbered by the tail.
+    pub entry: Arc<SegmentEntry>,
+    /// Whether it is in the tail.
+    pub in_memory: bool,
+    /// How many documents it has, the dead included.
     pub documents: u32,
     pub stored: Arc<Lazy<DocumentsPart>>,
     /// By channel; `None` for channels of other kinds.
     pub bm25: Vec<Option<Arc<Lazy<Bm25Part>>>>,
-    /// By channel, in order of documents, without holes; empty for channels of other kinds.
+    /// By channel, in order of documents, possibly with holes; empty for channels of other kinds.
     pub dense: Vec<Vec<DenseRange>>,
+    pub dead: Arc<Tombstones>,
+    /// All of its parts by number.
+    pub parts: Arc<OpenParts>,
 }
 
 impl Segment {
-    /// Opens a segment, taking parts that are open already from `known`; `used` receives all of them.
+    /// Opens a segment, taking parts that are open already from `known`.
     pub fn open(
         storage: &dyn Storage,
-        manifest: &Manifest,
+        settings: &Settings,
         entry: &SegmentEntry,
-        known: &OpenParts,
-        used: &mut OpenParts,
+        known: &dyn Fn(u64) -> Option<OpenPart>,
     ) -> Result<Self> {
+        let channels: Vec<&str> =
+            settings.schema.channels.iter().map(|channel| channel.name.as_str()).collect();
         let mut stored = None;
-        let mut bm25 = vec![None; manifest.channels.len()];
-        let mut dense: Vec<Vec<DenseRange>> =
-            manifest.channels.iter().map(|_| Vec::new()).collect();
+        let mut bm25 = vec![None; channels.len()];
+        let mut dense: Vec<Vec<DenseRange>> = channels.iter().map(|_| Vec::new()).collect();
+        let mut dead = None;
+        let mut parts = OpenParts::new();
         for part in &entry.parts {
-            let open = match known.get(&part.part) {
-                Some(open) => open.clone(),
-                None => OpenPart::open(storage, entry.segment, part)?,
+            let open = match known(part.part) {
+                Some(open) => open,
+                None => OpenPart::open(storage, entry.segment, part, channels.len())?,
             };
-            let channel = manifest.channels.iter();
-            let channel = channel.zip(0..).find(|(c, _)| Some(&c.name) == part.channel.as_ref());
-            let channel = channel.map_or(0, |(_, position)| position);
+            let channel = channels.iter().position(|&name| Some(name) == part.channel.as_deref());
+            let channel = channel.unwrap_or(0);
             match open.clone() {
                 OpenPart::Documents(open) => stored = Some(open),
                 OpenPart::Bm25(open) => bm25[channel] = Some(open),
@@ -121,16 +149,101 @@ impl Segment {
                     let (first, documents) = (part.first, part.documents);
                     dense[channel].push(DenseRange { first, documents, part: open });
                 }
+                OpenPart::Tombstones(_, open) => dead = Some(open),
             }
-            used.insert(part.part, open);
+            parts.insert(part.part, open);
         }
-        let stored = stored.expect("a decoded manifest has a documents part in every segment");
-        Ok(Self { documents: entry.documents, stored, bm25, dense })
+        Ok(Self {
+            entry: Arc::new(entry.clone()),
+            in_memory: false,
+            documents: entry.documents,
+            stored: stored.expect("a decoded manifest has a documents part in every segment"),
+            bm25,
+            dense,
+            dead: dead.unwrap_or_else(|| Arc::new(Tombstones::new(channels.len()))),
+            parts: Arc::new(parts),
+        })
     }
 
-    /// Returns how many of the segment's documents a dense channel covers.
+    /// Returns how many documents live.
+    pub fn living(&self) -> u32 {
+        self.documents - self.dead.count()
+    }
+
+    /// Returns how many documents are dead according to the parts on disk.
+    pub fn written_dead(&self) -> u32 {
+        let written = self.parts.values().find_map(|part| match part {
+            OpenPart::Tombstones(_, dead) => Some(dead.count()),
+            _ => None,
+        });
+        written.unwrap_or(0)
+    }
+
+    /// Returns whether a document is there and lives.
+    #[inline]
+    pub fn lives(&self, doc: DocNo) -> bool {
+        doc.0 < self.documents && !self.dead.contains(doc.0)
+    }
+
+    /// Looks a living document up by its id.
+    pub fn find(&self, id: &str) -> Result<Option<DocNo>> {
+        self.stored.get()?.find(id, &|doc| self.lives(doc))
+    }
+
+    /// Returns how many living documents a dense channel covers.
     pub fn covered(&self, channel: usize) -> u32 {
-        self.dense[channel].last().map_or(0, |range| range.first + range.documents)
+        let ranges = &self.dense[channel];
+        let all: u32 = ranges.iter().map(|range| range.documents).sum();
+        let within = |doc: u32| {
+            let place = ranges.partition_point(|range| range.first + range.documents <= doc);
+            ranges.get(place).is_some_and(|range| range.first <= doc)
+        };
+        all - self.dead.iter().filter(|&doc| within(doc)).count() as u32
+    }
+
+    /// Returns the same segment with more dead documents.
+    pub fn with_dead(&self, docs: &[DocNo]) -> Result<Self> {
+        let mut lengths = Vec::with_capacity(self.bm25.len());
+        for part in &self.bm25 {
+            lengths.push(part.as_ref().map(|part| part.get()).transpose()?);
+        }
+        let mut dead = Tombstones::clone(&self.dead);
+        for &doc in docs {
+            dead.insert(doc.0, &|channel| lengths[channel].map_or(0, |p| p.document_length(doc)));
+        }
+        Ok(Self { dead: Arc::new(dead), ..self.clone() })
+    }
+
+    /// Returns the bytes of all parts.
+    pub fn bytes(&self) -> u64 {
+        self.entry.parts.iter().map(|part| part.bytes).sum()
+    }
+}
+
+/// Gives out the numbers of segments and parts; shared with work that goes on beside the writer.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    segment: AtomicU32,
+    part: AtomicU64,
+}
+
+impl Numbers {
+    /// Begins with these numbers.
+    pub fn new(segment: u32, part: u64) -> Self {
+        Self { segment: AtomicU32::new(segment), part: AtomicU64::new(part) }
+    }
+
+    pub fn segment(&self) -> u32 {
+        self.segment.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn part(&self) -> u64 {
+        self.part.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns the numbers that come next.
+    pub fn next(&self) -> (u32, u64) {
+        (self.segment.load(Ordering::Relaxed), self.part.load(Ordering::Relaxed))
     }
 }
 

@@ -1,36 +1,89 @@
-//! The one writer of a collection: stages segments and rows, then makes all of it visible at once.
+//! The one writer of a collection. Its methods take `&self`: threads may share it.
 //!
-//! Staged files are synced but named by no manifest; a writer that is dropped leaves them to the next
-//! one, which removes them. After a failed write the state of a file is unknown, so the writer stops.
+//! There are two ways in. [`Writer::put`] logs a batch and shows it at once, in the tail; this is the way of
+//! a collection that lives. [`Writer::stage`] and [`Writer::stage_rows`] write segments straight to disk,
+//! which [`Writer::commit`] makes visible together; this is the way of a bulk build.
+//!
+//! Staged files are synced but named by no manifest; a writer that is dropped leaves them to the next one,
+//! which removes them. After a failed write the state of a file is unknown, so the writer stops.
 
+mod batch;
+mod log;
+mod maintain;
+mod put;
 mod rows;
 mod stage;
 mod sweep;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ecphory_core::DocNo;
 
-use crate::collection::{Shared, lock, newest_manifest, publish_manifest};
-use crate::format::manifest::{Manifest, PartKind, generations};
-use crate::format::part::PartIdentity;
+pub use batch::{Batch, Written};
+
+use crate::collection::{Shared, lock, locked, publish_manifest};
+use crate::format::manifest::{Manifest, PartEntry, SegmentEntry, generations};
+use crate::segment::build::Site;
 use crate::segment::dense::PendingRows;
-use crate::snapshot::dense_position;
+use crate::segment::{Numbers, Segment};
+use crate::snapshot::Settings;
+use crate::view::View;
+use crate::wal;
 use crate::{Error, Result, Snapshot};
+use log::Log;
 
 /// Writes to a collection. While it lives, it holds the lock.
 pub struct Writer {
     shared: Arc<Shared>,
+    options: WriterOptions,
+    numbers: Arc<Numbers>,
+    state: Mutex<State>,
+    /// Held by the thread that syncs the log; the others find their batches synced when it is done.
+    syncing: Mutex<()>,
+    /// Held by the thread that seals or merges: one at a time.
+    maintaining: Mutex<()>,
     _lock: Box<dyn Send + Sync>,
-    /// The last commit and what was staged since.
-    staged: Manifest,
-    /// Everything that is in `staged`, open.
-    snapshot: Snapshot,
+}
+
+/// How a writer works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriterOptions {
+    /// When a batch counts as written.
+    pub durability: Durability,
+    /// About how many bytes building and merging may take, besides the documents that are handed in.
+    pub memory_bytes: u64,
+}
+
+/// When a batch counts as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on the disk: it survives a power failure.
+    Synced,
+    /// When the operating system has it: it survives the end of the process, not a power failure before
+    /// the next [`Writer::sync`].
+    Logged,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self { durability: Durability::Synced, memory_bytes: 1 << 30 }
+    }
+}
+
+/// What the writer knows.
+struct State {
+    /// The last commit, the tail, and what was staged since.
+    view: View,
+    log: Log,
     /// The generation in force.
     committed: u64,
     /// By channel: rows that are not in a file yet.
     pending: Vec<Option<PendingRows>>,
+    /// Whether something is staged that the manifest in force does not have.
     changed: bool,
+    /// Files that the next commit replaces.
+    dropped: BTreeSet<String>,
     stopped: bool,
 }
 
@@ -50,51 +103,51 @@ pub struct Gap {
     pub segment: u32,
     /// The first document.
     pub first: DocNo,
-    /// How many there are up to the end of the segment.
+    /// How many there are without a document in between that is covered. Dead ones count.
     pub count: u32,
 }
 
 impl Writer {
-    pub(crate) fn open(shared: Arc<Shared>) -> Result<Self> {
+    pub(crate) fn open(shared: Arc<Shared>, options: WriterOptions) -> Result<Self> {
         let lock = lock(&*shared.storage)?;
-        let mut staged = newest_manifest(&*shared.storage)?;
+        let storage = &*shared.storage;
         // Opening every part comes before removing any file.
-        let snapshot = shared.open_manifest(staged.clone())?;
-        let committed = staged.generation;
-        sweep::skip_used_numbers(&*shared.storage, &mut staged)?;
-        sweep::remove_unfinished(&*shared.storage, &snapshot, committed)?;
-        let pending = staged.channels.iter().map(|_| None).collect();
-        let (changed, stopped) = (false, false);
-        let mut writer =
-            Self { shared, _lock: lock, staged, snapshot, committed, pending, changed, stopped };
-        writer.reopen()?;
-        Ok(writer)
+        let (mut view, position) = shared.writer_view()?;
+        let committed = view.manifest.generation;
+        let manifest = Arc::make_mut(&mut view.manifest);
+        let (next_segment, next_part) = sweep::next_numbers(storage, manifest)?;
+        manifest.generation = generations(storage)?.last().copied().unwrap_or(0).max(committed) + 1;
+        sweep::remove_unfinished(storage, manifest, committed)?;
+        let log = Log::after(position, wal::numbers(storage)?.last().copied());
+        shared.publish(Some(view.snapshot()));
+        let pending = view.settings.schema.channels.iter().map(|_| None).collect();
+        let (changed, dropped, stopped) = (false, BTreeSet::new(), false);
+        let state = State { view, log, committed, pending, changed, dropped, stopped };
+        Ok(Self {
+            shared,
+            options,
+            numbers: Arc::new(Numbers::new(next_segment, next_part)),
+            state: Mutex::new(state),
+            syncing: Mutex::new(()),
+            maintaining: Mutex::new(()),
+            _lock: lock,
+        })
     }
 
-    /// Returns a view of the last commit and everything staged since, but for rows that are not in a
-    /// file yet. Its generation is the one that the next commit will have.
+    /// Returns a view of everything: the last commit, the tail and what was staged since, but for rows that
+    /// are not in a file yet. Its generation is the one that the next commit will have.
     pub fn snapshot(&self) -> Snapshot {
-        self.snapshot.clone()
+        locked(&self.state).view.snapshot()
     }
 
-    /// Returns the next hole of a dense channel, counting what is staged; `None` where it is complete.
+    /// Returns the next hole of a dense channel in the segments on disk, counting what is staged; `None`
+    /// where there is none. [`Writer::seal`] first, where documents of the tail may have no rows.
     ///
     /// # Errors
     /// [`Error::UnknownChannel`], [`Error::ChannelKind`].
     pub fn uncovered(&self, channel: &str) -> Result<Option<Gap>> {
-        Ok(self.next_gap(dense_position(self.snapshot.schema(), channel)?))
-    }
-
-    fn next_gap(&self, channel: usize) -> Option<Gap> {
-        let segments = self.snapshot.open_segments();
-        segments.iter().zip(0u32..).find_map(|(segment, position)| {
-            let pending = self.pending[channel].as_ref();
-            let pending = pending.filter(|rows| rows.segment == position as usize);
-            let pending = pending.map_or(0, |rows| rows.counts.len() as u32);
-            let first = segment.covered(channel) + pending;
-            let count = segment.documents - first;
-            (count > 0).then_some(Gap { segment: position, first: DocNo(first), count })
-        })
+        let state = locked(&self.state);
+        Ok(state.next_gap(state.view.settings.dense_position(channel)?))
     }
 
     /// Makes everything staged visible at once. Without anything staged it does nothing.
@@ -102,68 +155,96 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`]: then readers see the last commit as before (or, where only the last sync failed,
     /// already this one), and the writer is of no more use. [`Error::WriterStopped`] after an earlier one.
-    pub fn commit(&mut self) -> Result<()> {
-        self.check_running()?;
-        for channel in 0..self.pending.len() {
-            self.flush(channel)?;
+    pub fn commit(&self) -> Result<()> {
+        let mut state = self.running()?;
+        self.commit_staged(&mut state)
+    }
+
+    /// Locks the state of a writer that has not stopped.
+    fn running(&self) -> Result<MutexGuard<'_, State>> {
+        let state = locked(&self.state);
+        if state.stopped { Err(Error::WriterStopped) } else { Ok(state) }
+    }
+
+    fn commit_staged(&self, state: &mut State) -> Result<()> {
+        for channel in 0..state.pending.len() {
+            self.flush(state, channel)?;
         }
-        if !self.changed {
-            return Ok(());
-        }
-        let outcome = publish_manifest(&*self.shared.storage, &self.staged);
-        self.stop_on_error(outcome)?;
-        self.committed = self.staged.generation;
-        self.staged.generation += 1;
-        self.changed = false;
-        let committed = self.snapshot.clone();
-        self.reopen()?;
+        if state.changed { self.publish(state) } else { Ok(()) }
+    }
+
+    /// Writes the manifest, which is the moment of the commit, and removes the files that it replaces and
+    /// the log files that are sealed.
+    ///
+    /// The log is synced first: the segments and tombstones of the manifest may reflect batches of it, and
+    /// must not outlive them.
+    fn publish(&self, state: &mut State) -> Result<()> {
+        let outcome = self.try_publish(state);
+        state.stop_on_error(outcome)?;
+        state.committed = state.view.manifest.generation;
+        Arc::make_mut(&mut state.view.manifest).generation += 1;
+        state.changed = false;
+        let storage = &*self.shared.storage;
+        state.view.log_bytes = state.log.bytes();
+        self.shared.publish(Some(state.view.snapshot()));
         // The commit stands; a file that cannot be removed now is removed by a later writer.
-        let _ = sweep::remove_superseded(&*self.shared.storage, &committed, self.committed);
+        let dropped = std::mem::take(&mut state.dropped);
+        let _ = sweep::remove_files(storage, dropped);
+        let _ = sweep::remove_superseded(storage, state.committed, state.view.manifest.log);
         Ok(())
     }
 
-    fn check_running(&self) -> Result<()> {
-        if self.stopped { Err(Error::WriterStopped) } else { Ok(()) }
+    fn try_publish(&self, state: &mut State) -> Result<()> {
+        state.log.sync()?;
+        let (next_segment, next_part) = self.numbers.next();
+        let manifest = Arc::make_mut(&mut state.view.manifest);
+        manifest.format = crate::format::VERSION;
+        (manifest.next_segment, manifest.next_part) = (next_segment, next_part);
+        publish_manifest(&*self.shared.storage, manifest)
     }
 
+    /// Where new segments on disk go.
+    fn site<'s>(&'s self, settings: &'s Settings) -> Site<'s> {
+        /// A merge or build has six spools that grow; a budget is spent on documents, postings and these.
+        const SPOOL_SHARE: u64 = 32;
+        let spool_bytes = (self.options.memory_bytes / SPOOL_SHARE).max(1 << 16) as usize;
+        Site { storage: &*self.shared.storage, numbers: &self.numbers, settings, spool_bytes }
+    }
+}
+
+impl State {
     fn stop_on_error<T>(&mut self, outcome: Result<T>) -> Result<T> {
         self.stopped |= outcome.is_err();
         outcome
     }
 
-    /// Opens what is staged now, with the parts that are open already.
-    fn reopen(&mut self) -> Result<()> {
-        let outcome = Snapshot::open(
-            &*self.shared.storage,
-            self.shared.settings(),
-            self.staged.clone(),
-            self.snapshot.parts(),
-        );
-        self.snapshot = self.stop_on_error(outcome)?;
-        Ok(())
+    /// Puts segments in the place of some on disk, in the view and in the manifest.
+    fn splice(&mut self, range: std::ops::Range<usize>, segments: Vec<Arc<Segment>>) {
+        let entries: Vec<SegmentEntry> =
+            segments.iter().map(|segment| SegmentEntry::clone(&segment.entry)).collect();
+        self.manifest().segments.splice(range.clone(), entries);
+        self.view.disk.splice(range, segments);
+        self.changed = true;
     }
 
-    /// Gives out the number of the next part.
-    fn next_part(
-        &mut self,
-        kind: PartKind,
-        segment: u32,
-        first: u32,
-        documents: u32,
-    ) -> PartIdentity {
-        let part = self.staged.next_part;
-        self.staged.next_part += 1;
-        PartIdentity { kind, part, segment, first, documents }
+    fn manifest(&mut self) -> &mut Manifest {
+        Arc::make_mut(&mut self.view.manifest)
+    }
+}
+
+/// Returns the files of some parts.
+fn files<'p>(parts: impl IntoIterator<Item = &'p PartEntry>) -> BTreeSet<String> {
+    parts.into_iter().map(PartEntry::file).collect()
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.publish(None);
     }
 }
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("committed", &self.committed).finish_non_exhaustive()
+        f.debug_struct("Writer").field("options", &self.options).finish_non_exhaustive()
     }
-}
-
-/// Returns the largest generation that any file has had, so that it is not used again.
-fn newest_generation(storage: &dyn ecphory_core::storage::Storage) -> Result<u64> {
-    Ok(generations(storage)?.last().copied().unwrap_or(0))
 }

@@ -1,29 +1,32 @@
-//! Removes files that no manifest in force names. Only a writer does, and only after it opened the collection.
+//! Removes files that nothing in force names. Only a writer does, and only after it opened the collection.
+//! Readers that still hold such files have them open; one that is just opening them begins anew.
 
 use std::collections::BTreeSet;
 use std::io;
 
 use ecphory_core::storage::{Storage, TMP};
 
-use super::newest_generation;
 use crate::format::SEGMENTS;
+use crate::format::log::log_file;
 use crate::format::manifest::{Manifest, PartEntry, generations, manifest_file, part_number};
-use crate::{Error, Result, Snapshot};
+use crate::{Error, Result, wal};
 
-/// Moves the manifest's counters past every number that a file in the storage bears, committed or not.
-pub(super) fn skip_used_numbers(storage: &dyn Storage, staged: &mut Manifest) -> Result<()> {
-    staged.generation = newest_generation(storage)?.max(staged.generation) + 1;
+/// How many manifests are kept.
+const KEPT_MANIFESTS: usize = 2;
+
+/// Returns the next numbers of segments and parts, beyond every number that a file bears, committed or not.
+pub(super) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result<(u32, u64)> {
     let parts = storage.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?;
     let largest = parts.iter().filter_map(|file| part_number(file)).max();
-    staged.next_part = staged.next_part.max(largest.map_or(0, |part| part.saturating_add(1)));
-    Ok(())
+    let next = largest.map_or(0, |part| part.saturating_add(1));
+    Ok((manifest.next_segment, manifest.next_part.max(next)))
 }
 
-/// Removes what earlier writers left: temporary files, manifests that were never put in force, and then
-/// what [`remove_superseded`] removes.
+/// Removes what earlier writers left: temporary files, manifests that were never put in force, old
+/// manifests and logs, and parts that the manifest in force does not name.
 pub(super) fn remove_unfinished(
     storage: &dyn Storage,
-    opened: &Snapshot,
+    manifest: &Manifest,
     committed: u64,
 ) -> Result<()> {
     for file in storage.list(TMP).map_err(Error::io("list", TMP))? {
@@ -33,36 +36,48 @@ pub(super) fn remove_unfinished(
     for generation in generations(storage)?.into_iter().filter(|&g| g > committed) {
         remove(storage, &manifest_file(generation))?;
     }
-    remove_superseded(storage, opened, committed)
+    remove_superseded(storage, committed, manifest.log)?;
+    let parts = manifest.segments.iter().flat_map(|segment| &segment.parts);
+    remove_unnamed(storage, &parts.map(PartEntry::file).collect(), manifest.log)
 }
 
-/// Removes all manifests but the one in force and the one before, and the parts that neither names.
-/// Readers that still hold such parts have them open.
+/// Removes all manifests but the last ones, and the logs before the one that the manifest in force names.
 pub(super) fn remove_superseded(
     storage: &dyn Storage,
-    opened: &Snapshot,
     committed: u64,
+    log: Option<u64>,
 ) -> Result<()> {
-    let earlier: Vec<u64> =
-        generations(storage)?.into_iter().filter(|&generation| generation < committed).collect();
-    let mut named: BTreeSet<String> = opened.part_files().collect();
-    if let Some((&previous, older)) = earlier.split_last() {
-        for &generation in older {
-            remove(storage, &manifest_file(generation))?;
-        }
-        // One that cannot be read names nothing; the one in force could be read.
-        if let Ok(Some(manifest)) = Manifest::read(storage, previous) {
-            let parts = manifest.segments.iter().flat_map(|segment| &segment.parts);
-            named.extend(parts.map(PartEntry::file));
-        }
+    let older: Vec<u64> = generations(storage)?.into_iter().filter(|&g| g <= committed).collect();
+    for &generation in older.iter().rev().skip(KEPT_MANIFESTS) {
+        remove(storage, &manifest_file(generation))?;
     }
+    for number in wal::numbers(storage)?.into_iter().filter(|&number| Some(number) < log) {
+        remove(storage, &log_file(number))?;
+    }
+    Ok(())
+}
+
+/// Removes parts other than the named ones, and logs before `log`.
+pub(super) fn remove_unnamed(
+    storage: &dyn Storage,
+    named: &BTreeSet<String>,
+    log: Option<u64>,
+) -> Result<()> {
     for file in storage.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))? {
         let file = format!("{SEGMENTS}/{file}");
         if !named.contains(&file) {
             remove(storage, &file)?;
         }
     }
+    for number in wal::numbers(storage)?.into_iter().filter(|&number| Some(number) < log) {
+        remove(storage, &log_file(number))?;
+    }
     Ok(())
+}
+
+/// Removes some files; one that is gone already is no error.
+pub(super) fn remove_files(storage: &dyn Storage, files: BTreeSet<String>) -> Result<()> {
+    files.iter().try_for_each(|file| remove(storage, file))
 }
 
 fn remove(storage: &dyn Storage, file: &str) -> Result<()> {

@@ -116,10 +116,10 @@ fn a_file_of_a_newer_version_is_not_called_corrupt() {
     let text = storage.open("MANIFEST-000003").unwrap().to_vec();
     let text = String::from_utf8(text).unwrap();
     let body = &text[..text.rfind("crc32 ").unwrap()];
-    let body = body.replace("\"format\": 1", "\"format\": 2");
+    let body = body.replace("\"format\": 2", "\"format\": 3");
     let line = format!("crc32 {:08x}\n", ecphory_core::checksum::crc32(body.as_bytes()));
     storage.overwrite("MANIFEST-000003", [body, line].concat().into_bytes());
     let error = open(&storage).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.to_string().contains("format version 2"), "{error}");
+    assert!(error.to_string().contains("format version 3"), "{error}");
 }

@@ -40,7 +40,7 @@ fn fill(collection: &Collection, rows: &[Vec<[f32; DIMENSIONS]>], steps: &[usize
     while done < rows.len() {
         let Some(gap) = writer.uncovered("dense").unwrap() else { break };
         let size = steps[step % steps.len()].min(gap.count as usize).min(rows.len() - done);
-        stage_some(&mut writer, &rows[done..done + size]);
+        stage_some(&writer, &rows[done..done + size]);
         done += size;
         step += 1;
         if step % 3 > 0 {
@@ -55,7 +55,7 @@ fn fill(collection: &Collection, rows: &[Vec<[f32; DIMENSIONS]>], steps: &[usize
     writer.commit().unwrap();
 }
 
-fn stage_some(writer: &mut Writer, rows: &[Vec<[f32; DIMENSIONS]>]) {
+fn stage_some(writer: &Writer, rows: &[Vec<[f32; DIMENSIONS]>]) {
     let counts: Vec<u32> = rows.iter().map(|rows| rows.len() as u32).collect();
     let values: Vec<f32> = rows.iter().flatten().flatten().copied().collect();
     writer.stage_rows("dense", Rows { counts: &counts, values: &values }).unwrap();
@@ -128,7 +128,7 @@ fn the_next_gap_counts_what_is_staged_and_small_parts_grow_together() {
     let storage = Memory::new();
     let collection = create(&storage, schema_of(2));
     add(&collection, &[(0..100).map(|i| doc(i, "x")).collect(), vec![doc("last", "x")]]);
-    let mut writer = collection.writer().unwrap();
+    let writer = collection.writer().unwrap();
     let gap = |segment, first, count| Some(Gap { segment, first: DocNo(first), count });
     for i in 0..100 {
         assert_eq!(writer.uncovered("dense").unwrap(), gap(0, i, 100 - i));
@@ -157,8 +157,8 @@ fn bad_rows_and_queries_are_named_and_leave_nothing() {
     let storage = Memory::new();
     let collection = create(&storage, schema_of(2));
     add(&collection, &[vec![doc(0, "x"), doc(1, "x"), doc(2, "x")]]);
-    let mut writer = collection.writer().unwrap();
-    let mut check = |counts: &[u32], values: &[f32], message: &str| {
+    let writer = collection.writer().unwrap();
+    let check = |counts: &[u32], values: &[f32], message: &str| {
         let error = writer.stage_rows("dense", Rows { counts, values }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input);
         assert_eq!(error.to_string(), message);
@@ -198,9 +198,9 @@ fn bad_rows_and_queries_are_named_and_leave_nothing() {
 #[test]
 fn documents_without_any_channels_text_are_refused() {
     let collection = create(&Memory::new(), schema_of(2));
-    let mut writer = collection.writer().unwrap();
+    let writer = collection.writer().unwrap();
     let blank = Document::new("b").with("text", " \n").with("other", "x");
-    let error = stage(&mut writer, &[doc("a", "x"), blank]).unwrap_err();
+    let error = stage(&writer, &[doc("a", "x"), blank]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
     let message = "document \"b\": no text in any field that a channel covers (text, title)";
     assert_eq!(error.to_string(), message);

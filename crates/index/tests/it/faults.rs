@@ -20,9 +20,9 @@ fn a_disk_that_fills_at_any_step_leaves_the_last_commit() {
         let collection = open(&storage).unwrap();
         let held = collection.snapshot().unwrap();
         let held_dump = held.dump().unwrap();
-        let mut writer = collection.writer().unwrap();
+        let writer = collection.writer().unwrap();
         storage.fail_after(steps, io::ErrorKind::StorageFull);
-        let outcome = stage(&mut writer, &[doc("new", "radium")]).and_then(|()| {
+        let outcome = stage(&writer, &[doc("new", "radium")]).and_then(|()| {
             writer.stage_rows("dense", Rows { counts: &[1], values: &[0.0, 0.0, 1.0] })?;
             writer.commit()
         });
@@ -41,9 +41,9 @@ fn a_disk_that_fills_at_any_step_leaves_the_last_commit() {
         drop(writer);
 
         // The next writer starts from there, and sweeps.
-        let mut writer = collection.writer().unwrap();
+        let writer = collection.writer().unwrap();
         assert!(storage.list("tmp").unwrap().is_empty());
-        stage(&mut writer, &[doc("newer", "radium")]).unwrap();
+        stage(&writer, &[doc("newer", "radium")]).unwrap();
         writer.commit().unwrap();
         let snapshot = collection.snapshot().unwrap();
         assert_eq!(snapshot.documents(), if committed { 7 } else { 6 });
@@ -78,12 +78,12 @@ fn there_is_one_writer_and_readers_do_not_wait() {
     let dir = tempfile::tempdir().unwrap();
     let storage = || Arc::new(Directory::create(dir.path(), &["seg"]).unwrap());
     let collection = Collection::create(storage(), schema()).unwrap();
-    let mut writer = collection.writer().unwrap();
+    let writer = collection.writer().unwrap();
     let other = Collection::open(storage()).unwrap();
     let error = other.writer().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("wait until it is done"), "{error}");
-    stage(&mut writer, &[doc("a", "radium")]).unwrap();
+    stage(&writer, &[doc("a", "radium")]).unwrap();
     let empty = other.snapshot().unwrap();
     assert_eq!(empty.documents(), 0);
     assert_eq!(writer.snapshot().documents(), 1);
@@ -98,16 +98,16 @@ fn there_is_one_writer_and_readers_do_not_wait() {
 fn what_was_not_committed_is_swept_and_its_numbers_are_not_used_again() {
     let storage = Memory::new();
     let collection = create(&storage, schema());
-    let mut writer = collection.writer().unwrap();
-    stage(&mut writer, &[doc("a", "x")]).unwrap();
+    let writer = collection.writer().unwrap();
+    stage(&writer, &[doc("a", "x")]).unwrap();
     let lost = storage.list("seg").unwrap();
     drop(writer);
     assert_eq!(collection.snapshot().unwrap().documents(), 0);
     assert_eq!(storage.list("seg").unwrap(), lost, "readers remove nothing");
     storage.overwrite("tmp/rest", b"rest".to_vec());
-    let mut writer = collection.writer().unwrap();
+    let writer = collection.writer().unwrap();
     assert!(storage.list("seg").unwrap().is_empty() && storage.list("tmp").unwrap().is_empty());
-    stage(&mut writer, &[doc("a", "x")]).unwrap();
+    stage(&writer, &[doc("a", "x")]).unwrap();
     writer.commit().unwrap();
     assert!(storage.list("seg").unwrap().iter().all(|file| !lost.contains(file)));
     for _ in 0..3 {
@@ -115,7 +115,7 @@ fn what_was_not_committed_is_swept_and_its_numbers_are_not_used_again() {
         writer.commit().unwrap();
         assert_eq!(collection.snapshot().unwrap().generation(), generation, "nothing was staged");
     }
-    stage(&mut writer, &[doc("b", "x")]).unwrap();
+    stage(&writer, &[doc("b", "x")]).unwrap();
     writer.commit().unwrap();
     let manifests: Vec<String> =
         storage.list("").unwrap().into_iter().filter(|file| file.starts_with("MANIFEST")).collect();
@@ -127,12 +127,12 @@ fn check_refused(documents: &[Document], kind: ErrorKind, message: &str) {
     let collection = create(&storage, schema());
     add(&collection, &[vec![doc("old", "x")]]);
     let before = storage.names();
-    let mut writer = collection.writer().unwrap();
-    let error = stage(&mut writer, documents).unwrap_err();
+    let writer = collection.writer().unwrap();
+    let error = stage(&writer, documents).unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
     writer.commit().unwrap();
     assert_eq!(storage.names(), before, "something of the batch was kept");
-    stage(&mut writer, &[doc("good", "x")]).unwrap();
+    stage(&writer, &[doc("good", "x")]).unwrap();
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_stopped_build_leaves_nothing() {
     }
     let storage = Memory::new();
     let collection = create(&storage, schema());
-    let mut writer = collection.writer().unwrap();
+    let writer = collection.writer().unwrap();
     let error = writer.stage(&[doc("a", "x")], &pool(2), &Stop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     assert!(storage.list("seg").unwrap().is_empty());

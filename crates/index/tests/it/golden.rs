@@ -53,8 +53,8 @@ fn version_1_opens_and_answers_and_can_be_written_to() {
     assert_eq!(ids(&snapshot, &hits), ["meitner", "hahn"]);
     let hits = snapshot.dense("dense").unwrap().search(&[0.0, 0.0, 1.0], 10, None).unwrap();
     assert_eq!(ids(&snapshot, &hits), ["!", "curie"]);
-    let mut writer = collection.writer().unwrap();
-    stage(&mut writer, &[doc("new", "uranium")]).unwrap();
+    let writer = collection.writer().unwrap();
+    stage(&writer, &[doc("new", "uranium")]).unwrap();
     writer.commit().unwrap();
     let snapshot = collection.snapshot().unwrap();
     let bm25 = snapshot.bm25("bm25").unwrap();
@@ -76,7 +76,8 @@ fn make_golden() {
         file.write_all(&memory.open(&name).unwrap()).unwrap();
         file.sync().unwrap();
     }
-    let mut file = Directory::open(golden()).unwrap().create("five.txt").unwrap();
+    let folder = Directory::open(golden()).unwrap();
+    let mut file = folder.create("five.txt").unwrap();
     file.write_all(dump.as_bytes()).unwrap();
     Collection::open(Arc::new(directory)).unwrap().snapshot().unwrap();
 }

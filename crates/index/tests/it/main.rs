@@ -10,3 +10,4 @@ mod golden;
 mod lexical;
 mod scale;
 mod support;
+mod transactions;

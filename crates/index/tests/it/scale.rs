@@ -79,7 +79,7 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
     let build = |threads| {
         let storage = Memory::new();
         let collection = create(&storage, schema());
-        let mut writer = collection.writer().unwrap();
+        let writer = collection.writer().unwrap();
         writer.stage(&documents, &pool(threads), &Silent).unwrap();
         let rows = Rows { counts: &[1; 500], values: &[0.5; 1500] };
         writer.stage_rows("dense", rows).unwrap();

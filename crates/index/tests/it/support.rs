@@ -57,15 +57,15 @@ pub fn doc(id: impl ToString, text: &str) -> Document {
     Document::new(id.to_string()).with("text", text)
 }
 
-pub fn stage(writer: &mut Writer, docs: &[Document]) -> ecphory_index::Result<()> {
+pub fn stage(writer: &Writer, docs: &[Document]) -> ecphory_index::Result<()> {
     writer.stage(docs, &pool(1), &Silent)
 }
 
 /// Writes each batch as one segment.
 pub fn add(collection: &Collection, batches: &[Vec<Document>]) -> Snapshot {
-    let mut writer = collection.writer().unwrap();
+    let writer = collection.writer().unwrap();
     for batch in batches {
-        stage(&mut writer, batch).unwrap();
+        stage(&writer, batch).unwrap();
     }
     writer.commit().unwrap();
     collection.snapshot().unwrap()
@@ -101,10 +101,10 @@ pub fn five(storage: &Memory) -> Collection {
         doc("meitner", "Lise Meitner: fission of uranium").with("score", 0.5),
         doc("long", &"radium ".repeat(300)),
     ];
-    let mut writer = collection.writer().unwrap();
-    stage(&mut writer, &first).unwrap();
+    let writer = collection.writer().unwrap();
+    stage(&writer, &first).unwrap();
     writer.commit().unwrap();
-    stage(&mut writer, &second).unwrap();
+    stage(&writer, &second).unwrap();
     let values = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.6, 0.8];
     writer.stage_rows("dense", Rows { counts: &[2, 0, 1], values: &values }).unwrap();
     writer.commit().unwrap();

@@ -4,9 +4,11 @@
 //! frequencies and lengths, never scores: idf and the average length are those of the snapshot.
 
 mod build;
+mod builder;
 mod merge;
 mod read;
 
 pub(crate) use build::{UNIT_DOCUMENTS, UnitPostings};
-pub(crate) use merge::{Bm25Sections, merge_units};
+pub(crate) use builder::merge_units;
+pub(crate) use merge::merge_parts;
 pub(crate) use read::{Bm25Part, ChunkPostings, TermPostings};

@@ -9,6 +9,7 @@ use zerocopy::byteorder::little_endian::U16;
 use crate::Result;
 use crate::format::part::{PartFile, SectionKind};
 use crate::format::records::{Block, Bm25Totals, Heavy, Term};
+use crate::segment::tombstones::Tombstones;
 
 /// A verified BM25 part.
 pub(crate) struct Bm25Part {
@@ -137,11 +138,25 @@ impl Bm25Part {
 
     /// Looks a term up.
     pub fn postings(&self, term: &str) -> Option<TermPostings<'_>> {
-        let ordinal = self.dictionary.get(term)? as usize;
+        self.postings_at(self.dictionary.get(term)? as usize)
+    }
+
+    /// Returns the postings of a term by its ordinal.
+    pub fn postings_at(&self, ordinal: usize) -> Option<TermPostings<'_>> {
         let [term, next] = self.terms().get(ordinal..ordinal + 2)? else { return None };
         let blocks = term.first_block.get() as usize..next.first_block.get() as usize + 1;
         let blocks = self.blocks().get(blocks)?;
         Some(TermPostings { documents: term.documents.get(), part: self, blocks })
+    }
+
+    /// Returns how many postings there are.
+    pub fn posting_count(&self) -> u64 {
+        (self.tfs.len() + self.heavy().len()) as u64
+    }
+
+    /// Yields the terms in order with their ordinals.
+    pub fn stream(&self) -> fst::map::Stream<'_> {
+        self.dictionary.stream()
     }
 
     /// Calls `visit` with every term in order.
@@ -181,13 +196,49 @@ impl<'a> TermPostings<'a> {
         if usize::from(block.chunk.get()) != chunk {
             return None;
         }
+        Some(self.between(block, next))
+    }
+
+    /// Yields the postings chunk by chunk, each with the first document of its chunk.
+    pub fn chunks(&self) -> impl Iterator<Item = (u32, ChunkPostings<'a>)> + '_ {
+        self.blocks.windows(2).map(|pair| {
+            let first = u32::from(pair[0].chunk.get()) * CHUNK as u32;
+            (first, self.between(&pair[0], &pair[1]))
+        })
+    }
+
+    /// Counts the postings of dead documents: by walking the postings, or the dead where they are fewer.
+    pub fn dead(&self, dead: &Tombstones) -> u32 {
+        /// A binary search costs as much as walking about this many postings.
+        const SEARCH: u32 = 32;
+        if dead.count() == 0 {
+            return 0;
+        }
+        if dead.count() < self.documents / SEARCH {
+            return dead.iter().filter(|&doc| self.frequency(DocNo(doc)) > 0).count() as u32;
+        }
+        let mut count = 0;
+        for (first, postings) in self.chunks() {
+            let Some(words) = dead.chunk(first as usize / CHUNK) else { continue };
+            for &doc in postings.docs {
+                let doc = usize::from(u16::from_le_bytes(doc));
+                count += (words[doc / 64] >> (doc % 64) & 1) as u32;
+            }
+            let heavy = postings.heavy.iter().filter(|heavy| dead.contains(heavy.doc.get()));
+            count += heavy.count() as u32;
+        }
+        count
+    }
+
+    /// Returns what lies between two blocks, which were checked when the part was verified.
+    fn between(&self, block: &Block, next: &Block) -> ChunkPostings<'a> {
         let postings = block.first_posting.get() as usize..next.first_posting.get() as usize;
         let heavy = block.first_heavy.get() as usize..next.first_heavy.get() as usize;
-        Some(ChunkPostings {
+        ChunkPostings {
             docs: &self.part.docs.as_chunks::<2>().0[postings.clone()],
             tfs: &self.part.tfs[postings],
             heavy: &self.part.heavy()[heavy],
-        })
+        }
     }
 
     /// Returns the term's frequency in one document, 0 where it is absent.

@@ -55,8 +55,7 @@ impl DensePart {
 
     /// Returns some consecutive rows. They are copied only where the file's bytes cannot be used in place.
     pub fn values(&self, rows: Range<usize>) -> Cow<'_, [f32]> {
-        let width = 4 * self.dimensions;
-        let bytes = &self.rows[rows.start * width..rows.end * width];
+        let bytes = self.bytes_of(rows);
         if cfg!(target_endian = "little")
             && let Ok(values) = <[f32]>::ref_from_bytes(bytes)
         {
@@ -69,6 +68,12 @@ impl DensePart {
     /// Returns the bytes of all rows.
     pub fn row_bytes(&self) -> &[u8] {
         &self.rows
+    }
+
+    /// Returns the bytes of some consecutive rows.
+    pub fn bytes_of(&self, rows: Range<usize>) -> &[u8] {
+        let width = 4 * self.dimensions;
+        &self.rows[rows.start * width..rows.end * width]
     }
 
     /// Yields how many rows each document has.

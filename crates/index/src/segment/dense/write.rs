@@ -1,10 +1,11 @@
 //! Checks rows and writes them as a part.
 
+use std::borrow::Cow;
+
 use ecphory_core::storage::Storage;
 use zerocopy::IntoBytes;
 use zerocopy::byteorder::little_endian::{F32, U32};
 
-use super::DensePart;
 use crate::error::VectorFault;
 use crate::format::manifest::PartEntry;
 use crate::format::part::{PartIdentity, SectionKind};
@@ -40,15 +41,14 @@ pub(crate) fn check_row(row: &[f32]) -> std::result::Result<(), VectorFault> {
     }
 }
 
-/// Writes a part with the rows of `before` (smaller parts that it replaces, in order) and `pending`.
+/// Writes the rows of some consecutive documents as a part: how many rows each has, and the rows in pieces.
 pub(crate) fn write_rows(
     storage: &dyn Storage,
     identity: PartIdentity,
     (channel, dimensions): (&str, u32),
-    before: &[&DensePart],
-    pending: &PendingRows,
+    counts: impl Iterator<Item = u32>,
+    pieces: Vec<&[u8]>,
 ) -> Result<PartEntry> {
-    let counts = before.iter().flat_map(|part| part.counts()).chain(pending.counts.iter().copied());
     let mut starts = vec![U32::new(0)];
     let mut rows = 0u64;
     for count in counts {
@@ -60,21 +60,21 @@ pub(crate) fn write_rows(
         return Err(Error::TooMany { what: "rows in one part", got: rows, limit });
     }
     let totals = DenseTotals { dimensions: U32::new(dimensions), rows: U32::new(rows as u32) };
-    let little_endian: Vec<F32>;
-    let values = if cfg!(target_endian = "little") {
-        pending.values.as_bytes()
-    } else {
-        little_endian = pending.values.iter().copied().map(F32::new).collect();
-        little_endian.as_bytes()
-    };
-    let mut pieces: Vec<&[u8]> = before.iter().map(|part| part.row_bytes()).collect();
-    pieces.push(values);
     let sections = [
         (SectionKind::DenseTotals, vec![totals.as_bytes()]),
         (SectionKind::RowStarts, vec![starts.as_bytes()]),
         (SectionKind::Rows, pieces),
     ];
     publish_part(storage, identity, Some(channel), &sections)
+}
+
+/// Returns values as they are stored.
+pub(crate) fn row_bytes(values: &[f32]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(values.as_bytes());
+    }
+    let values: Vec<F32> = values.iter().copied().map(F32::new).collect();
+    Cow::Owned(values.as_bytes().to_vec())
 }
 
 #[cfg(test)]

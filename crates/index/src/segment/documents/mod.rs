@@ -4,13 +4,15 @@
 //! decompresses its block, about 10 µs. Not for scanning one field of all documents often: that reads
 //! every block.
 
+mod merge;
 mod read;
 mod record;
 mod write;
 
+pub(crate) use merge::merge_documents;
 pub(crate) use read::DocumentsPart;
-pub(crate) use record::{FieldNames, FieldValue, MAX_LIST_DEPTH};
-pub(crate) use write::{StoredUnit, write_documents};
+pub(crate) use record::{FieldNames, FieldValue, Fields, MAX_LIST_DEPTH, encode};
+pub(crate) use write::{Ids, StoredUnit, write_documents};
 
 /// The largest id in bytes.
 pub(crate) const MAX_ID_BYTES: usize = 1 << 16;

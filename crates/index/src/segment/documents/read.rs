@@ -91,14 +91,14 @@ impl DocumentsPart {
             .map_err(|_| Error::corrupt(&self.name, 0, format!("the id of document {doc} is cut")))
     }
 
-    /// Looks a document up by its id.
-    pub fn find(&self, id: &str) -> Result<Option<DocNo>> {
+    /// Looks the document up that has this id and for which `alive` holds.
+    pub fn find(&self, id: &str, alive: &dyn Fn(DocNo) -> bool) -> Result<Option<DocNo>> {
         let hash = id_hash(id);
         let hashes = self.hashes();
         let start = hashes.partition_point(|entry| entry.hash.get() < hash);
         for entry in hashes[start..].iter().take_while(|entry| entry.hash.get() == hash) {
             let doc = DocNo(entry.doc.get());
-            if self.id(doc)? == id {
+            if alive(doc) && self.id(doc)? == id {
                 return Ok(Some(doc));
             }
         }
@@ -124,8 +124,11 @@ impl DocumentsPart {
         Ok(Document { id: self.id(doc)?.to_owned(), fields })
     }
 
-    /// Calls `visit` with every document's fields, in order. Names are numbers, see [`Self::name_number`].
-    pub fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
+    /// Calls `visit` with every document's record, undecoded, in order.
+    pub(super) fn for_each_record(
+        &self,
+        visit: &mut dyn FnMut(u32, Fields<'_>) -> Result<()>,
+    ) -> Result<()> {
         let blocks = self.blocks();
         for position in 0..blocks.len() {
             let first = blocks[position].first.get();
@@ -133,11 +136,32 @@ impl DocumentsPart {
             let raw = self.block(position)?;
             let mut rest = &*raw;
             for doc in first..end {
-                let record = Fields::next_record(&mut rest).and_then(Fields::decode);
-                visit(DocNo(doc), &record.ok_or_else(|| self.bad_block(position))?)?;
+                let record = Fields::next_record(&mut rest);
+                visit(doc, record.ok_or_else(|| self.bad_block(position))?)?;
             }
         }
         Ok(())
+    }
+
+    /// Returns all stored blocks and the bytes they point into, after comparing every block's checksum.
+    pub(super) fn all_blocks(&self) -> Result<(&[StoredBlock], &[u8])> {
+        for position in 0..self.blocks().len() {
+            self.stored_block(position)?;
+        }
+        Ok((self.blocks(), &self.stored))
+    }
+
+    /// Yields each document's hash, in the order of the hashes.
+    pub(super) fn id_hashes(&self) -> &[IdHash] {
+        self.hashes()
+    }
+
+    /// Calls `visit` with every document's fields, in order. Names are numbers, see [`Self::name_number`].
+    pub fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
+        self.for_each_record(&mut |doc, record| {
+            let fields = record.decode().ok_or_else(|| self.bad_record(doc))?;
+            visit(DocNo(doc), &fields)
+        })
     }
 
     /// Returns the number of a field's name, or `None` where no document of the segment has it.
@@ -151,6 +175,14 @@ impl DocumentsPart {
     }
 
     fn block(&self, position: usize) -> Result<Vec<u8>> {
+        let stored = self.stored_block(position)?;
+        let raw_length = self.blocks()[position].raw_length.get() as usize;
+        let raw = lz4_flex::block::decompress(stored, raw_length);
+        raw.map_err(|_| self.bad_block(position))
+    }
+
+    /// Returns a block as it is stored, after comparing its checksum.
+    fn stored_block(&self, position: usize) -> Result<&[u8]> {
         let block = self.blocks()[position];
         let (start, length) = (block.offset.get() as usize, block.length.get() as usize);
         let stored = start.checked_add(length).and_then(|end| self.stored.get(start..end));
@@ -158,8 +190,11 @@ impl DocumentsPart {
         if crc32(stored) != block.crc.get() || block.raw_length.get() > MAX_BLOCK_BYTES {
             return Err(self.bad_block(position));
         }
-        let raw = lz4_flex::block::decompress(stored, block.raw_length.get() as usize);
-        raw.map_err(|_| self.bad_block(position))
+        Ok(stored)
+    }
+
+    pub(super) fn bad_record(&self, doc: u32) -> Error {
+        self.bad_block(self.blocks().partition_point(|block| block.first.get() <= doc) - 1)
     }
 
     fn bad_block(&self, position: usize) -> Error {

@@ -29,6 +29,11 @@ impl<'a> FieldNames<'a> {
         }
     }
 
+    /// Returns the names in order.
+    pub fn names(&self) -> &[&'a str] {
+        &self.names
+    }
+
     /// Returns the bytes of the section: a count, then each name with its length before it.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -47,6 +52,22 @@ pub(crate) fn encode(document: &Document, names: &FieldNames<'_>, out: &mut Vec<
         out.extend_from_slice(&names.numbers[name.as_str()].to_le_bytes());
         encode_value(value, out);
     }
+}
+
+/// Appends the record `fields`, whose names are numbers of `old`, with the numbers of `names`.
+pub(crate) fn renumber(
+    fields: &[(u32, FieldValue<'_>)],
+    old: &[String],
+    names: &FieldNames<'_>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    put_u32(out, fields.len());
+    for (name, value) in fields {
+        let number = names.numbers.get(old.get(*name as usize)?.as_str())?;
+        out.extend_from_slice(&number.to_le_bytes());
+        encode_value(&value.to_value(), out);
+    }
+    Some(())
 }
 
 /// The recursion is bounded, as documents with deeper lists than [`MAX_LIST_DEPTH`] were refused.
@@ -120,6 +141,16 @@ impl<'a> Fields<'a> {
         let names: Option<Vec<String>> =
             (0..count).map(|_| reader.text().map(str::to_owned)).collect();
         names.filter(|_| reader.0.is_empty())
+    }
+
+    /// Reads the bytes of a record that [`encode`] wrote.
+    pub fn new(record: &'a [u8]) -> Self {
+        Fields(record)
+    }
+
+    /// Returns the bytes of the record.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0
     }
 
     /// Cuts the next record off a block: its length stands before it.

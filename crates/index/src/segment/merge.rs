@@ -1,0 +1,94 @@
+//! Merging neighbouring segments into one: everything is copied, nothing analysed or encoded again, and the
+//! dead are left out. Documents keep their order.
+
+use std::sync::Arc;
+
+use super::bm25::merge_parts;
+use super::build::Site;
+use super::dense::{merge_ranges, write_rows};
+use super::documents::merge_documents;
+use super::survivors::Survivors;
+use super::{DenseRange, Segment};
+use crate::format::MAX_SEGMENT_DOCUMENTS;
+use crate::format::manifest::{PartEntry, PartKind, SegmentEntry};
+use crate::{ChannelKind, Error, Result};
+
+/// Returns what survives of each segment, under its number in the merged one.
+pub(crate) fn survivors(inputs: &[Arc<Segment>]) -> Result<Vec<Survivors>> {
+    let limit = u64::from(MAX_SEGMENT_DOCUMENTS);
+    let got = inputs.iter().map(|segment| u64::from(segment.living())).sum();
+    if got > limit {
+        return Err(Error::TooMany { what: "documents in one segment", got, limit });
+    }
+    let mut first = 0;
+    let mut all = Vec::with_capacity(inputs.len());
+    for segment in inputs {
+        let survivors = Survivors::new(segment.documents, &segment.dead, first);
+        first += survivors.count;
+        all.push(survivors);
+    }
+    Ok(all)
+}
+
+/// Merges segments, which are neighbours and in order, and writes the result; `None` where nothing lives.
+pub(crate) fn merge_segments(
+    inputs: &[Arc<Segment>],
+    survivors: &[Survivors],
+    site: Site<'_>,
+) -> Result<Option<SegmentEntry>> {
+    let documents: u32 = survivors.iter().map(|survivors| survivors.count).sum();
+    if documents == 0 {
+        return Ok(None);
+    }
+    let segment = site.numbers.segment();
+    let mut stored = Vec::with_capacity(inputs.len());
+    for (input, survivors) in inputs.iter().zip(survivors) {
+        stored.push((input.stored.get()?, survivors));
+    }
+    let identity = site.identity(PartKind::Documents, segment, 0, documents);
+    let mut parts = vec![merge_documents(&stored, identity, site.room(identity.part))?];
+    for (position, channel) in site.settings.schema.channels.iter().enumerate() {
+        match &channel.kind {
+            ChannelKind::Bm25(_) => {
+                let mut inner = Vec::with_capacity(inputs.len());
+                for (input, survivors) in inputs.iter().zip(survivors) {
+                    let part = input.bm25[position].as_ref();
+                    let part = part.expect("a segment has a part for every bm25 channel");
+                    inner.push((part.get()?, survivors));
+                }
+                let identity = site.identity(PartKind::Bm25, segment, 0, documents);
+                let room = site.room(identity.part);
+                parts.push(merge_parts(&inner, room)?.write(identity, &channel.name, room)?);
+            }
+            ChannelKind::Dense(settings) => {
+                let shape = (channel.name.as_str(), settings.dimensions);
+                parts.extend(merge_rows(inputs, survivors, position, shape, segment, site)?);
+            }
+        }
+    }
+    Ok(Some(SegmentEntry { segment, documents, parts }))
+}
+
+fn merge_rows(
+    inputs: &[Arc<Segment>],
+    survivors: &[Survivors],
+    position: usize,
+    shape: (&str, u32),
+    segment: u32,
+    site: Site<'_>,
+) -> Result<Vec<PartEntry>> {
+    let mut ranges = Vec::new();
+    for (input, survivors) in inputs.iter().zip(survivors) {
+        for DenseRange { first, part, .. } in &input.dense[position] {
+            ranges.push((*first, part.get()?, survivors));
+        }
+    }
+    let mut parts = Vec::new();
+    for run in merge_ranges(ranges.into_iter()) {
+        let documents = run.counts.len() as u32;
+        let identity = site.identity(PartKind::Dense, segment, run.first, documents);
+        let counts = run.counts.into_iter();
+        parts.push(write_rows(site.storage, identity, shape, counts, run.pieces)?);
+    }
+    Ok(parts)
+}
