@@ -32,7 +32,7 @@
 //! [`text`] turns text into terms and passages.
 //!
 //! This crate runs no server and prints nothing, reads no environment, and starts threads only when an
-//! [`Engine`] is made.
+//! [`Engine`] is made or a [`CollectionWriter`] is opened.
 
 mod channel;
 mod clock;
@@ -48,7 +48,10 @@ mod search;
 
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
 pub use clock::{Clock, SystemClock};
-pub use collection::{Bulk, BulkOptions, Collection, Filled, SEGMENT_DOCUMENTS_MAX};
+pub use collection::{
+    Bulk, BulkOptions, Collection, CollectionWriter, Durability, Filled, SEGMENT_DOCUMENTS_MAX,
+    WriterOptions,
+};
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Fact};
@@ -60,8 +63,8 @@ pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
 pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Value};
 pub use ecphory_eval as eval;
 pub use ecphory_index::{
-    Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage, DenseSettings, Filter,
-    Schema,
+    Batch, Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage, DenseSettings,
+    Filter, Schema, Written,
 };
 pub use ecphory_model as model;
 pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};

@@ -1,12 +1,20 @@
-//! A collection: documents that are added in atomic commits, and channels that are filled afterwards.
+//! A collection: documents that come in bulk or batch by batch, and channels over them.
+//!
+//! A corpus that is there from the start goes in through [`Collection::add`] or [`Collection::bulk`], in one
+//! commit, and [`Collection::fill`] encodes it afterwards. A collection that lives is written to through
+//! [`Collection::writer`].
 //!
 //! A new collection is built in a directory beside its path and renamed into place by the first
 //! successful commit: a corpus that turns out to be malformed leaves nothing behind. One
-//! writer at a time; readers are never locked out. Documents cannot be changed or deleted yet.
+//! writer at a time; readers are never locked out.
 
 mod building;
 mod bulk;
 mod fill;
+mod maintenance;
+mod pace;
+mod vectors;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -16,8 +24,10 @@ use ecphory_index::{Collection as IndexCollection, Schema};
 
 pub use bulk::{Bulk, BulkOptions};
 pub use fill::Filled;
+pub use writer::{CollectionWriter, Durability, WriterOptions};
 
 use crate::{Engine, Error, Reader, Result};
+use building::Building;
 
 /// How many documents go into one segment at most: larger batches are split inside their commit.
 pub const SEGMENT_DOCUMENTS_MAX: usize = 1 << 18;
@@ -65,12 +75,67 @@ impl Collection {
         bulk.commit()
     }
 
-    /// Returns a view of the newest commit, which never changes.
+    /// Encodes every document that a dense channel does not cover yet, and commits every few seconds.
+    ///
+    /// # Errors
+    /// Where nothing was added yet or another writer is at work; otherwise as [`CollectionWriter::fill`].
+    pub fn fill(&self, progress: &dyn Progress) -> Result<Filled> {
+        let reader = self.snapshot()?;
+        for channel in reader.dense_channels() {
+            let coverage = reader.coverage(&channel)?;
+            if coverage.covered < coverage.total {
+                return self.writing(|writer| writer.fill(progress));
+            }
+        }
+        Ok(Filled::default())
+    }
+
+    /// Merges all segments, and gives the space of deleted documents back.
+    ///
+    /// # Errors
+    /// Where nothing was added yet or another writer is at work; otherwise as [`CollectionWriter::compact`].
+    pub fn compact(&self) -> Result<()> {
+        self.writing(CollectionWriter::compact)
+    }
+
+    /// Erases deleted and replaced documents from all files of the collection.
+    ///
+    /// # Errors
+    /// Where nothing was added yet or another writer is at work; otherwise as [`CollectionWriter::purge`].
+    pub fn purge(&self) -> Result<()> {
+        self.writing(CollectionWriter::purge)
+    }
+
+    /// Does something with a writer that is opened for it.
+    fn writing<T>(&self, work: impl FnOnce(&CollectionWriter) -> Result<T>) -> Result<T> {
+        self.index()?;
+        let writer = self.writer(&WriterOptions::default())?;
+        let done = work(&writer)?;
+        writer.close()?;
+        Ok(done)
+    }
+
+    /// Returns a view of what was written so far, which never changes.
     ///
     /// # Errors
     /// Where nothing was added yet, or a file is damaged.
     pub fn snapshot(&self) -> Result<Reader> {
         Ok(Reader::new(self.engine.clone(), self.index()?.snapshot()?))
+    }
+
+    /// Returns the index; where it is not on disk yet it is made, without documents.
+    fn index_or_create(&self) -> Result<IndexCollection> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match &*state {
+            State::Open(index) => return Ok(index.clone()),
+            State::Prepared(schema) => {
+                let building = Building::start(&self.path)?;
+                IndexCollection::create(building.storage()?, schema.clone())?;
+                building.publish(&self.path)?
+            }
+        };
+        *state = State::Open(index.clone());
+        Ok(index)
     }
 
     fn index(&self) -> Result<IndexCollection> {

@@ -6,3 +6,4 @@ mod collection;
 mod naive;
 mod search;
 mod support;
+mod writing;
