@@ -24,6 +24,17 @@ impl DocSet {
         set
     }
 
+    /// Makes a set over documents `0..len` from its bits, 64 documents a word; bits past `len` are dropped.
+    ///
+    /// # Panics
+    /// Where there are not exactly as many words as `len` documents take.
+    pub fn from_words(words: Vec<u64>, len: usize) -> Self {
+        assert_eq!(words.len(), len.div_ceil(64), "a set of {len} documents");
+        let mut set = Self { words, len };
+        set.clear_tail();
+        set
+    }
+
     /// Returns the number of documents the set ranges over (not how many it holds).
     pub fn universe(&self) -> usize {
         self.len
@@ -149,6 +160,7 @@ mod tests {
             not.complement();
             prop_assert_eq!(docs(&not), (0..len as u32).filter(|d| !a.contains(d)).collect::<BTreeSet<_>>());
             prop_assert_eq!(DocSet::full(len).count(), len);
+            prop_assert_eq!(DocSet::from_words(vec![u64::MAX; len.div_ceil(64)], len), DocSet::full(len));
             prop_assert!(!sa.contains(DocNo(len as u32)));
         }
     }

@@ -3,6 +3,7 @@
 //! Nothing here knows text, vectors or files of a collection; those live further up. The crate reads
 //! no environment, prints nothing and starts no threads.
 
+pub mod caret;
 pub mod checksum;
 pub mod docset;
 pub mod document;

@@ -157,7 +157,8 @@ impl Engine {
         if path.symlink_metadata().is_ok() {
             return Err(Error::Exists { path: path.to_owned() });
         }
-        let mut schema = Schema { channels: Vec::with_capacity(channels.len()) };
+        let mut schema =
+            Schema { channels: Vec::with_capacity(channels.len()), fields: Vec::new() };
         for request in channels {
             schema.channels.push(self.channel_schema(request)?);
         }

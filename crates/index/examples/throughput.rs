@@ -30,7 +30,10 @@ fn main() -> Result<(), Failure> {
         kind: ChannelKind::Bm25(Bm25Settings::default()),
     };
     let storage = Arc::new(Directory::create(directory, &["seg"])?);
-    let collection = Collection::create(storage.clone(), Schema { channels: vec![channel] })?;
+    let collection = Collection::create(
+        storage.clone(),
+        Schema { channels: vec![channel], fields: Vec::new() },
+    )?;
 
     let start = Instant::now();
     let writer = collection.writer()?;

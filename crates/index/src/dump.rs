@@ -1,6 +1,6 @@
 //! A collection as text, for `inspect` and for tests that pin the whole content.
 //!
-//! Every document, term, posting and row is written: not for large collections.
+//! Every document, value, term, posting and row is written: not for large collections.
 
 use std::fmt::Write;
 
@@ -9,6 +9,7 @@ use ecphory_core::DocNo;
 use crate::schema::ChannelKind;
 use crate::segment::Segment;
 use crate::segment::bm25::Bm25Part;
+use crate::segment::columns::{Found, KeyRange, KeyTest};
 use crate::{Result, Snapshot};
 
 impl Snapshot {
@@ -20,7 +21,12 @@ impl Snapshot {
         let mut out = String::new();
         for (segment, number) in self.open_segments().iter().zip(0..) {
             line(&mut out, format_args!("segment {number}: {} documents", segment.documents));
+            if segment.dead.count() > 0 {
+                let dead: Vec<u32> = segment.dead.iter().collect();
+                line(&mut out, format_args!("  dead {dead:?}"));
+            }
             dump_documents(&mut out, segment)?;
+            dump_columns(&mut out, segment)?;
             for (channel, position) in self.schema().channels.iter().zip(0..) {
                 match &channel.kind {
                     ChannelKind::Bm25(_) => {
@@ -56,6 +62,29 @@ fn dump_documents(out: &mut String, segment: &Segment) -> Result<()> {
         Ok(())
     })?;
     out.push_str(&lines);
+    Ok(())
+}
+
+/// Writes for each value of each column the documents that have it.
+fn dump_columns(out: &mut String, segment: &Segment) -> Result<()> {
+    let Some(columns) = &segment.columns else { return Ok(()) };
+    let columns = columns.get()?;
+    for name in columns.names() {
+        let Found::Column(column) = columns.column(name)? else { continue };
+        line(out, format_args!("  column {name}, {:?}", column.coding()));
+        for ordinal in 0..column.keys() {
+            let having = KeyTest::In(vec![KeyRange::exactly(column.key(ordinal).to_vec())]);
+            let docs: Vec<String> =
+                column.select(&having).iter().map(|doc| doc.to_string()).collect();
+            let value = column.coding().value(column.key(ordinal));
+            let value = value.map_or_else(String::new, |value| format!("{value:?}"));
+            line(out, format_args!("    {value} {}", docs.join(" ")));
+        }
+        let mut without = column.select(&KeyTest::Present);
+        without.complement();
+        let docs: Vec<String> = without.iter().map(|doc| doc.to_string()).collect();
+        line(out, format_args!("    missing {}", docs.join(" ")));
+    }
     Ok(())
 }
 

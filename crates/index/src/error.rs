@@ -2,8 +2,12 @@
 
 use std::io;
 
+use ecphory_core::caret::caret;
 use ecphory_core::nearest::hint;
 use ecphory_core::{DocAddress, ErrorKind};
+
+use crate::FieldKind;
+use crate::filter::FilterProblem;
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -117,23 +121,39 @@ pub enum Error {
         /// The kind the channel has.
         found: &'static str,
     },
-    /// A filter expression cannot be parsed.
-    #[error("the filter is wrong at byte {offset}: expected {expected}, found {found}")]
+    /// A filter cannot be parsed, or does not fit the fields of the collection.
+    #[error("filter: {problem}\n{}", caret(text, *offset))]
     Filter {
-        /// Where in the expression.
+        /// The filter.
+        text: String,
+        /// The byte of `text` where the problem is.
         offset: usize,
-        /// What could stand there.
-        expected: &'static str,
-        /// What stands there.
-        found: String,
+        /// What is wrong there.
+        problem: FilterProblem,
     },
-    /// A filter is nested too deeply.
-    #[error("the filter is nested more than {limit} deep at byte {offset}; write it flatter")]
-    FilterDepth {
-        /// Where the limit is crossed.
-        offset: usize,
-        /// The limit.
-        limit: usize,
+    /// A declared field cannot be used.
+    #[error("the schema's field {field:?}: {fault}")]
+    Field {
+        /// The field.
+        field: String,
+        /// What is wrong.
+        fault: FieldFault,
+    },
+    /// No field has this name.
+    #[error("there is no field `{name}`: it is not declared, and no document has it{}", hint(nearest.as_deref()))]
+    UnknownField {
+        /// The name asked for.
+        name: String,
+        /// The field with the most similar name, where one is similar.
+        nearest: Option<String>,
+    },
+    /// No kind of field has this name.
+    #[error("there is no kind of field `{name}`, only {}{}", FieldKind::ALL.map(FieldKind::name).join(", "), hint(nearest.as_deref()))]
+    UnknownFieldKind {
+        /// The name asked for.
+        name: String,
+        /// The kind with the most similar name, where one is similar.
+        nearest: Option<String>,
     },
     /// An address points outside the snapshot.
     #[error("no document {} in segment {} of this snapshot; an address is good only for the snapshot that gave it", .at.doc, .at.segment)]
@@ -144,6 +164,9 @@ pub enum Error {
     /// A selection was made by another snapshot.
     #[error("the selection was made on another snapshot; select again on this one")]
     ForeignSelection,
+    /// A backup would be written over another collection.
+    #[error("the target holds another collection than the one to back up; name an empty place")]
+    ForeignBackup,
     /// A number of things passes what the format can hold.
     #[error("{got} {what}, the limit is {limit}; split the batch")]
     TooMany {
@@ -217,6 +240,18 @@ pub enum DocumentFault {
         field: String,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// A value that is not of the declared kind of its field.
+    #[error("field {field:?} is declared {kind} and takes {expected}, found {found}")]
+    Type {
+        /// The field.
+        field: String,
+        /// Its declared kind.
+        kind: FieldKind,
+        /// What values of that kind are.
+        expected: String,
+        /// The value.
+        found: String,
     },
     /// The document is too large.
     #[error("the document has {got} bytes, the limit is {limit}")]
@@ -300,6 +335,29 @@ pub enum SchemaFault {
     },
 }
 
+/// What is wrong with a declared field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldFault {
+    /// No name.
+    #[error("the name is empty")]
+    EmptyName,
+    /// The name that filters use for ids.
+    #[error("the name is that of the id")]
+    IdName,
+    /// Two fields with the same name.
+    #[error("two fields have this name")]
+    DuplicateName,
+    /// A channel sees only texts.
+    #[error("channel {channel:?} covers it, so it has to be text or keyword, not {kind}")]
+    Covered {
+        /// The channel.
+        channel: String,
+        /// The declared kind.
+        kind: FieldKind,
+    },
+}
+
 impl Error {
     /// Returns the error's kind.
     pub fn kind(&self) -> ErrorKind {
@@ -308,9 +366,10 @@ impl Error {
             Error::Io { source, .. } => ErrorKind::of_io(source),
             Error::WriterStopped => ErrorKind::Io,
             Error::NoCollection => ErrorKind::NotFound,
-            Error::CollectionExists | Error::Locked | Error::DuplicateId { .. } => {
-                ErrorKind::Conflict
-            }
+            Error::CollectionExists
+            | Error::ForeignBackup
+            | Error::Locked
+            | Error::DuplicateId { .. } => ErrorKind::Conflict,
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Document { fault: DocumentFault::TooLarge { .. }, .. }
             | Error::TooMany { .. } => ErrorKind::Limit,
@@ -320,7 +379,9 @@ impl Error {
             | Error::UnknownChannel { .. }
             | Error::ChannelKind { .. }
             | Error::Filter { .. }
-            | Error::FilterDepth { .. }
+            | Error::Field { .. }
+            | Error::UnknownField { .. }
+            | Error::UnknownFieldKind { .. }
             | Error::Address { .. }
             | Error::ForeignSelection => ErrorKind::Usage,
         }

@@ -7,7 +7,10 @@
 //! The crate never runs a neural network (vectors come in as arrays), never starts a thread (a pool is
 //! handed in), never reads the environment and never prints.
 
+mod backup;
+mod check;
 mod collection;
+mod date;
 mod dump;
 mod error;
 pub mod filter;
@@ -23,10 +26,13 @@ mod view;
 mod wal;
 mod writer;
 
+pub use backup::BackedUp;
 pub use collection::Collection;
 pub use error::{Error, Result};
 pub use filter::Filter;
-pub use schema::{Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, Schema};
+pub use schema::{
+    Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, FieldKind, FieldSchema, Schema,
+};
 pub use search::bm25::{Bm25, QueryTerm, TermScore};
 pub use search::dense::Dense;
 pub use selection::Selection;

@@ -1,18 +1,26 @@
-//! What a collection's channels are. Plain types; their on-disk twins live in [`format`](crate::format).
+//! What a collection's channels and fields are. Plain types; their on-disk twins live in
+//! [`format`](crate::format).
+
+mod fields;
 
 use std::collections::BTreeSet;
 
 use ecphory_core::nearest::nearest;
 use ecphory_text::Analyzer;
 
+pub(crate) use fields::ColumnRule;
+pub use fields::{FieldKind, FieldSchema};
+
 use crate::error::SchemaFault;
 use crate::{Error, Result};
 
-/// The channels of a collection, in the order in which they were asked for.
+/// The channels and the declared fields of a collection, in the order in which they were asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
     /// At least one, with different names.
     pub channels: Vec<ChannelSchema>,
+    /// The fields whose type is declared. Documents may have others, whose values are taken as they come.
+    pub fields: Vec<FieldSchema>,
 }
 
 /// One indexed representation of one or more text fields.
@@ -85,7 +93,7 @@ impl Schema {
     /// Checks names, fields and settings.
     ///
     /// # Errors
-    /// [`Error::Schema`] for the first channel that cannot be used.
+    /// [`Error::Schema`] for the first channel that cannot be used, [`Error::Field`] for the first such field.
     pub fn validate(&self) -> Result<()> {
         if self.channels.is_empty() {
             return Err(fault("", SchemaFault::NoChannels));
@@ -104,7 +112,7 @@ impl Schema {
             }
             check_settings(channel)?;
         }
-        Ok(())
+        self.check_fields()
     }
 
     /// Returns the position of a channel.
@@ -179,7 +187,7 @@ mod tests {
             kind: ChannelKind::Bm25(Bm25Settings::default()),
         };
         edit(&mut channel);
-        Schema { channels: vec![channel] }
+        Schema { channels: vec![channel], fields: Vec::new() }
     }
 
     #[test]
@@ -201,14 +209,48 @@ mod tests {
                     ..Bm25Settings::default()
                 });
             }),
-            Schema { channels: Vec::new() },
+            Schema { channels: Vec::new(), fields: Vec::new() },
         ] {
             let error = bad.validate().unwrap_err();
             assert_eq!(error.kind(), ecphory_core::ErrorKind::Usage, "{error}");
         }
-        let twice =
-            Schema { channels: [schema(|_| ()).channels, schema(|_| ()).channels].concat() };
+        let mut twice = schema(|_| ());
+        twice.channels.extend(schema(|_| ()).channels);
         assert!(twice.validate().unwrap_err().to_string().contains("two channels"));
+    }
+
+    #[test]
+    fn bad_fields_are_refused() {
+        use FieldKind as K;
+        let check = |fields: &[(&str, FieldKind)], expected: &str| {
+            let field =
+                |&(name, kind): &(&str, FieldKind)| FieldSchema { name: name.to_owned(), kind };
+            let fields = fields.iter().map(field).collect();
+            let outcome = Schema { fields, ..schema(|_| ()) }.validate();
+            assert_eq!(
+                outcome.map_err(|error| error.to_string()).err().unwrap_or_default(),
+                expected
+            );
+        };
+        check(&[("title", K::Text), ("text", K::Keyword), ("year", K::Integer)], "");
+        check(&[("", K::Date)], "the schema's field \"\": the name is empty");
+        check(&[("_id", K::Keyword)], "the schema's field \"_id\": the name is that of the id");
+        check(
+            &[("a", K::Bool), ("a", K::Geo)],
+            "the schema's field \"a\": two fields have this name",
+        );
+        check(
+            &[("title", K::Date)],
+            "the schema's field \"title\": channel \"bm25\" covers it, so it has to be text or keyword, not date",
+        );
+        for kind in K::ALL {
+            assert_eq!(kind.name().parse::<FieldKind>().unwrap(), kind);
+        }
+        let message = "integre".parse::<FieldKind>().unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "there is no kind of field `integre`, only text, keyword, integer, float, date, bool, geo; did you mean `integer`?"
+        );
     }
 
     #[test]

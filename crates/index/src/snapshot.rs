@@ -1,12 +1,13 @@
 //! A consistent view of a collection that never changes under its holder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ecphory_core::nearest::nearest;
 use ecphory_core::{DocAddress, DocNo, Document};
 use ecphory_kernels::postings::CHUNK;
 
-use crate::filter::evaluate;
+use crate::filter::{Bound, ID_FIELD};
 use crate::format::manifest::{Manifest, PartKind, manifest_file};
 use crate::schema::{ChannelKind, Schema, parse_analyzer};
 use crate::segment::Segment;
@@ -183,19 +184,43 @@ impl Snapshot {
         Ok(Coverage { covered, total: self.documents() })
     }
 
-    /// Finds the documents that match a filter. Reads the stored fields of all documents, unless the
-    /// filter asks for ids only.
+    /// Finds the documents that match a filter: about a millisecond for a million documents and each field
+    /// that has a column. Others (those of channels, and undeclared ones with long texts) are searched in
+    /// the stored documents.
     ///
     /// # Errors
-    /// [`Error::Corrupt`].
+    /// [`Error::Filter`] for a literal that does not fit the declared kind of its field,
+    /// [`Error::UnknownField`], [`Error::Corrupt`].
     pub fn select(&self, filter: &Filter) -> Result<Selection> {
+        let filter = Bound::new(filter, self.schema())?;
+        filter.fields().try_for_each(|field| self.check_field(field))?;
         let sets = self.0.segments.iter().map(|segment| {
-            let mut set =
-                evaluate::select(filter, segment.stored.get()?, segment.documents as usize)?;
+            let mut set = filter.select(segment, self.schema())?;
             segment.dead.subtract_from(&mut set);
             Ok(set)
         });
         sets.collect::<Result<_>>().map(Selection::from_sets)
+    }
+
+    /// Checks that a field is declared or covered by a channel, or that some document has it. Where there
+    /// are no documents, any may come.
+    pub(crate) fn check_field(&self, name: &str) -> Result<()> {
+        let schema = self.schema();
+        let known = name == ID_FIELD || schema.field(name).is_some() || schema.covers(name);
+        if known || self.0.segments.is_empty() {
+            return Ok(());
+        }
+        let mut names = BTreeSet::new();
+        for segment in &self.0.segments {
+            let stored = segment.stored.get()?;
+            if stored.name_number(name).is_some() {
+                return Ok(());
+            }
+            names.extend(stored.names().iter().map(String::as_str));
+        }
+        names.extend(schema.fields.iter().map(|field| field.name.as_str()));
+        let nearest = nearest(name, names).map(str::to_owned);
+        Err(Error::UnknownField { name: name.to_owned(), nearest })
     }
 
     /// Gives access to a BM25 channel.
@@ -228,6 +253,7 @@ impl Snapshot {
                     (true, _, _) => "tail".to_owned(),
                     (false, Some(channel), _) => format!("channel/{channel}"),
                     (false, None, PartKind::Tombstones) => "tombstones".to_owned(),
+                    (false, None, PartKind::Columns) => "columns".to_owned(),
                     (false, None, _) => "documents".to_owned(),
                 };
                 let mut add = |name: &str, bytes: u64| {
@@ -247,6 +273,10 @@ impl Snapshot {
         components
             .map(|(component, (disk, memory))| ComponentSize { component, disk, memory })
             .collect()
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.0.manifest
     }
 
     pub(crate) fn settings(&self) -> &Settings {

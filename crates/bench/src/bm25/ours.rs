@@ -48,7 +48,10 @@ impl Ours {
             fields: vec!["text".to_owned()],
             kind: ChannelKind::Bm25(settings),
         };
-        let collection = Collection::create(Arc::new(storage), Schema { channels: vec![channel] })?;
+        let collection = Collection::create(
+            Arc::new(storage),
+            Schema { channels: vec![channel], fields: Vec::new() },
+        )?;
         let mut writer = collection.writer()?;
         writer.stage(&documents, &self.pool, &Silent)?;
         writer.commit()?;

@@ -13,6 +13,7 @@
 use std::str::FromStr;
 
 use ecphory_index::Filter;
+use ecphory_index::filter::FilterProblem;
 
 use super::lexer::{self, Located, Token};
 use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K};
@@ -341,12 +342,18 @@ fn expected(what: &str, found: &Token, start: usize) -> Located {
 /// Returns where in its text a filter is wrong, and how.
 pub(super) fn filter_problem(error: &ecphory_index::Error) -> Located {
     match error {
-        ecphory_index::Error::Filter { offset, expected, found } => {
-            let (expected, found) = ((*expected).to_owned(), found.clone());
-            (*offset, PipelineProblem::Expected { expected, found })
-        }
-        ecphory_index::Error::FilterDepth { offset, limit } => {
-            (*offset, PipelineProblem::FilterTooDeep { limit: *limit })
+        ecphory_index::Error::Filter { offset, problem, .. } => {
+            let problem = match problem {
+                FilterProblem::Expected { expected, found } => PipelineProblem::Expected {
+                    expected: (*expected).to_owned(),
+                    found: found.clone(),
+                },
+                FilterProblem::TooDeep { limit } => {
+                    PipelineProblem::FilterTooDeep { limit: *limit }
+                }
+                other => PipelineProblem::Filter { message: other.to_string() },
+            };
+            (*offset, problem)
         }
         other => (0, PipelineProblem::Filter { message: other.to_string() }),
     }

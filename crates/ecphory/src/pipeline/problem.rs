@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ecphory_core::caret::caret;
 use ecphory_core::nearest::hint;
 
 /// A problem at a place of an expression; prints the expression with a caret below the place.
@@ -35,16 +36,7 @@ impl fmt::Display for PipelineError {
                 path => write!(f, "pipeline, at {path}: {}", self.problem),
             };
         };
-        let offset = offset.min(self.text.len());
-        // Only the line with the problem is shown: an expression from a file may span several.
-        let start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
-        let end = self.text[offset..].find('\n').map_or(self.text.len(), |at| offset + at);
-        let line = &self.text[start..end];
-        let column = self.text[start..offset].chars().count();
-        // Tabs are kept in the padding so that the caret stays below its place.
-        let padding: String =
-            line.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        write!(f, "pipeline: {}\n  {line}\n  {padding}^", self.problem)
+        write!(f, "pipeline: {}\n{}", self.problem, caret(&self.text, offset))
     }
 }
 

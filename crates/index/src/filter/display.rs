@@ -1,49 +1,100 @@
-//! Writes filters as the parser reads them.
+//! Writes filters as the parser reads them, and knows where in that text each operand stands.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::{Comparison, Filter, Literal, is_keyword, is_name_part, is_name_start};
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        Printer { out: f, written: 0, operands: Vec::new() }.filter(self)
+    }
+}
+
+/// Writes a filter; returns the text, and where each field and each literal begins, in order.
+pub(super) fn with_operands(filter: &Filter) -> (String, Vec<usize>) {
+    let mut text = String::new();
+    let mut printer = Printer { out: &mut text, written: 0, operands: Vec::new() };
+    printer.filter(filter).expect("a string can always grow");
+    let operands = printer.operands;
+    (text, operands)
+}
+
+struct Printer<'a> {
+    out: &'a mut dyn Write,
+    written: usize,
+    operands: Vec<usize>,
+}
+
+impl Write for Printer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.written += text.len();
+        self.out.write_str(text)
+    }
+}
+
+impl Printer<'_> {
+    /// The recursion is bounded by the parser's limit on depth.
+    fn filter(&mut self, filter: &Filter) -> fmt::Result {
+        match filter {
             Filter::Compare { field, comparison, literal } => {
-                write!(f, "{} {comparison} {literal}", Name(field))
+                self.operand(&Name(field))?;
+                write!(self, " {comparison} ")?;
+                self.operand(literal)
             }
             Filter::In { field, literals } => {
-                write!(f, "{} in (", Name(field))?;
+                self.operand(&Name(field))?;
+                self.write_str(" in (")?;
                 for (i, literal) in literals.iter().enumerate() {
-                    write!(f, "{}{literal}", if i == 0 { "" } else { ", " })?;
+                    self.write_str(if i == 0 { "" } else { ", " })?;
+                    self.operand(literal)?;
                 }
-                f.write_str(")")
+                self.write_char(')')
             }
             Filter::StartsWith { field, prefix } => {
-                write!(f, "{} starts_with {}", Name(field), Quoted(prefix))
+                self.operand(&Name(field))?;
+                self.write_str(" starts_with ")?;
+                self.operand(&Quoted(prefix))
             }
-            Filter::Exists { field } => write!(f, "exists({})", Name(field)),
-            Filter::And(all) => join(f, all, " and "),
-            Filter::Or(all) => join(f, all, " or "),
-            Filter::Not(inner) => write!(f, "not {}", Operand(inner)),
+            Filter::Exists { field } => {
+                self.write_str("exists(")?;
+                self.operand(&Name(field))?;
+                self.write_char(')')
+            }
+            Filter::GeoWithin { field, latitude, longitude, metres } => {
+                self.write_str("geo_within(")?;
+                self.operand(&Name(field))?;
+                write!(self, ", {latitude:?}, {longitude:?}, {metres:?}m)")
+            }
+            Filter::And(all) => self.join(all, " and "),
+            Filter::Or(all) => self.join(all, " or "),
+            Filter::Not(inner) => {
+                self.write_str("not ")?;
+                self.inside(inner)
+            }
         }
     }
-}
 
-fn join(f: &mut fmt::Formatter<'_>, all: &[Filter], word: &str) -> fmt::Result {
-    for (i, filter) in all.iter().enumerate() {
-        write!(f, "{}{}", if i == 0 { "" } else { word }, Operand(filter))?;
+    fn operand(&mut self, operand: &dyn fmt::Display) -> fmt::Result {
+        self.operands.push(self.written);
+        write!(self, "{operand}")
     }
-    Ok(())
-}
 
-/// A filter inside another one: in parentheses where it is a list of conditions.
-struct Operand<'a>(&'a Filter);
-
-impl fmt::Display for Operand<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Filter::And(_) | Filter::Or(_) => write!(f, "({})", self.0),
-            other => write!(f, "{other}"),
+    fn join(&mut self, all: &[Filter], word: &str) -> fmt::Result {
+        for (i, filter) in all.iter().enumerate() {
+            self.write_str(if i == 0 { "" } else { word })?;
+            self.inside(filter)?;
         }
+        Ok(())
+    }
+
+    /// A filter inside another one: in parentheses where it is a list of conditions.
+    fn inside(&mut self, filter: &Filter) -> fmt::Result {
+        if !matches!(filter, Filter::And(_) | Filter::Or(_)) {
+            return self.filter(filter);
+        }
+        self.write_char('(')?;
+        self.filter(filter)?;
+        self.write_char(')')
     }
 }
 
@@ -94,7 +145,6 @@ impl fmt::Display for Quoted<'_> {
 }
 
 fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, quote: char) -> fmt::Result {
-    use fmt::Write;
     f.write_char(quote)?;
     for c in text.chars() {
         match c {

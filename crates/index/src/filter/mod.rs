@@ -8,22 +8,33 @@
 //! The rules, in full:
 //! - A comparison holds where the field is there, has the literal's type and compares so. Numbers compare
 //!   with numbers (whole and fractional alike, exactly), text with text (by the bytes of UTF-8, which is
-//!   the order of code points), true and false with each other (`false < true`). A literal of another
-//!   type than the value's matches nothing.
+//!   the order of code points), true and false with each other (`false < true`). In a field that is not
+//!   declared a literal of another type than the value's matches nothing; in one that is, it is an error.
+//! - A field declared date compares with texts that are dates: `published >= "2020-05"`. One that is cut
+//!   off after the year, the month or the day stands for its first instant, but `=` (and so `!=` and `in`)
+//!   means all of that year, month or day.
+//! - `geo_within(place, 52.5, 13.4, 10km)` holds where a field declared geo has a point at most that far
+//!   away (`m` and `km`).
 //! - A list matches where any of its elements does.
 //! - `a != x` is `not a = x`, so it also matches where the field is missing or of another type; `not` turns
 //!   any condition round in the same way. Nothing else matches a missing field.
 //! - `exists(a)` holds where the document has the field, whatever its value.
 //! - `_id` is the document's id, a text.
+//! - A field that is neither declared nor in any document is an error, since it is most often misspelt.
 //! - `not` binds closer than `and`, `and` closer than `or`; keywords may be written in either case.
 //! - A field's name is a letter or `_`, then letters, digits, `_`, `.` and `-`; any other name, or one that
 //!   is a keyword, stands in backticks. Texts stand in double quotes with `\"`, `\\`, `\n`, `\r`, `\t`.
 //!
 //! Display writes what the parser reads: the two round-trip. Nesting is limited to 64.
 
+mod bind;
 mod display;
-pub(crate) mod evaluate;
+mod evaluate;
 mod parse;
+mod problem;
+
+pub(crate) use bind::Bound;
+pub use problem::FilterProblem;
 
 /// A condition on documents; parse one with [`str::parse`].
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +66,17 @@ pub enum Filter {
     Exists {
         /// The field.
         field: String,
+    },
+    /// `geo_within(field, latitude, longitude, distance)`.
+    GeoWithin {
+        /// The field.
+        field: String,
+        /// In degrees, from -90 to 90.
+        latitude: f64,
+        /// In degrees, from -180 to 180.
+        longitude: f64,
+        /// The largest distance, 0 or more.
+        metres: f64,
     },
     /// All of at least two conditions.
     And(Vec<Filter>),
@@ -98,8 +120,8 @@ pub enum Literal {
 pub const ID_FIELD: &str = "_id";
 
 /// The words that are no field names.
-const KEYWORDS: [&str; 9] =
-    ["and", "or", "not", "in", "exists", "prefix", "starts_with", "true", "false"];
+const KEYWORDS: [&str; 10] =
+    ["and", "or", "not", "in", "exists", "prefix", "starts_with", "geo_within", "true", "false"];
 
 fn is_keyword(name: &str) -> bool {
     KEYWORDS.iter().any(|keyword| name.eq_ignore_ascii_case(keyword))
@@ -120,6 +142,7 @@ impl Filter {
             Filter::Compare { field, .. }
             | Filter::In { field, .. }
             | Filter::StartsWith { field, .. }
+            | Filter::GeoWithin { field, .. }
             | Filter::Exists { field } => vec![field],
             Filter::And(all) | Filter::Or(all) => all.iter().flat_map(Filter::fields).collect(),
             Filter::Not(inner) => inner.fields(),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Comparison, Filter, Literal, is_keyword, is_name_part, is_name_start};
+use super::{Comparison, Filter, FilterProblem, Literal, is_keyword, is_name_part, is_name_start};
 use crate::{Error, Result};
 
 /// How deep parentheses and `not` may nest.
@@ -49,7 +49,7 @@ impl<'a> Parser<'a> {
     fn condition(&mut self, depth: usize) -> Result<Filter> {
         self.skip_blanks();
         if depth > MAX_DEPTH {
-            return Err(Error::FilterDepth { offset: self.at, limit: MAX_DEPTH });
+            return Err(self.wrong(self.at, FilterProblem::TooDeep { limit: MAX_DEPTH }));
         }
         if self.keyword("not") {
             return Ok(Filter::Not(Box::new(self.condition(depth + 1)?)));
@@ -73,8 +73,46 @@ impl<'a> Parser<'a> {
             self.require(")", "`)`")?;
             return Ok(Filter::StartsWith { field, prefix });
         }
+        if self.keyword("geo_within") {
+            return self.geo_within();
+        }
         let field = self.field()?;
         self.comparison_of(field)
+    }
+
+    /// What follows `geo_within`.
+    fn geo_within(&mut self) -> Result<Filter> {
+        self.require("(", "`(`, a field, latitude, longitude and distance")?;
+        let field = self.field()?;
+        self.require(",", "`,` and a latitude")?;
+        let latitude = self.degrees(90.0, "a latitude from -90 to 90")?;
+        self.require(",", "`,` and a longitude")?;
+        let longitude = self.degrees(180.0, "a longitude from -180 to 180")?;
+        self.require(",", "`,` and a distance such as `10km` or `500m`")?;
+        let metres = self.distance()?;
+        self.require(")", "`)`")?;
+        Ok(Filter::GeoWithin { field, latitude, longitude, metres })
+    }
+
+    fn degrees(&mut self, limit: f64, expected: &'static str) -> Result<f64> {
+        let token = self.numeral();
+        let degrees = token.parse().ok().filter(|degrees: &f64| degrees.abs() <= limit);
+        let degrees = degrees.ok_or_else(|| self.expected_instead(expected, token))?;
+        self.at += token.len();
+        Ok(degrees)
+    }
+
+    /// A number of metres or kilometres, with its unit.
+    fn distance(&mut self) -> Result<f64> {
+        let token = self.numeral();
+        let unit = token.strip_suffix("km").map(|number| (number, 1000.0));
+        let unit = unit.or_else(|| token.strip_suffix('m').map(|number| (number, 1.0)));
+        let metres = unit.and_then(|(number, scale)| Some(number.parse::<f64>().ok()? * scale));
+        let metres = metres.filter(|metres| metres.is_finite() && *metres >= 0.0);
+        let metres = metres
+            .ok_or_else(|| self.expected_instead("a distance such as `10km` or `500m`", token))?;
+        self.at += token.len();
+        Ok(metres)
     }
 
     /// What follows a field's name.
@@ -145,34 +183,32 @@ impl<'a> Parser<'a> {
     }
 
     fn number(&mut self) -> Result<Literal> {
-        const EXPECTED: &str = "a text in double quotes, a number, `true` or `false`";
-        let rest = self.rest();
-        let sign = usize::from(rest.starts_with(['-', '+']));
-        let is_part = |(i, byte): (usize, u8)| {
-            byte.is_ascii_alphanumeric()
-                || byte == b'.'
-                // The sign of an exponent.
-                || (matches!(byte, b'+' | b'-') && matches!(rest.as_bytes()[i - 1], b'e' | b'E'))
-        };
-        let end = (sign..rest.len())
-            .find(|&i| !(is_part((i, rest.as_bytes()[i])) && i >= sign))
-            .unwrap_or(rest.len());
-        let token = &rest[..end];
-        if !token[sign..].starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(self.expected(EXPECTED));
+        let token = self.numeral();
+        if !token.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(self.expected("a text in double quotes, a number, `true` or `false`"));
         }
         let literal = if token.contains(['.', 'e', 'E']) {
             token.parse().ok().filter(|number: &f64| number.is_finite()).map(Literal::Float)
         } else {
             token.parse().ok().map(Literal::Integer)
         };
-        let literal = literal.ok_or_else(|| Error::Filter {
-            offset: self.at,
-            expected: "a number within the range of 64 bits",
-            found: format!("`{token}`"),
-        })?;
-        self.at += end;
+        let literal = literal
+            .ok_or_else(|| self.expected_instead("a number within the range of 64 bits", token))?;
+        self.at += token.len();
         Ok(literal)
+    }
+
+    /// What looks like a number here: a sign, then letters, digits, points and the sign of an exponent.
+    fn numeral(&mut self) -> &'a str {
+        self.skip_blanks();
+        let rest = self.rest();
+        let bytes = rest.as_bytes();
+        let is_part = |i: usize| match bytes[i] {
+            b'+' | b'-' => i == 0 || matches!(bytes[i - 1], b'e' | b'E'),
+            byte => byte.is_ascii_alphanumeric() || byte == b'.',
+        };
+        let end = (0..bytes.len()).find(|&i| !is_part(i)).unwrap_or(bytes.len());
+        &rest[..end]
     }
 
     /// A text between two quotes; the first one is known to be there.
@@ -253,6 +289,19 @@ impl<'a> Parser<'a> {
                 None => "the end".to_owned(),
             },
         };
-        Error::Filter { offset: self.at, expected, found }
+        self.wrong(self.at, FilterProblem::Expected { expected, found })
+    }
+
+    /// The error about a token that is there but cannot be taken.
+    fn expected_instead(&self, expected: &'static str, token: &str) -> Error {
+        if token.is_empty() {
+            return self.expected(expected);
+        }
+        let found = format!("`{token}`");
+        self.wrong(self.at, FilterProblem::Expected { expected, found })
+    }
+
+    fn wrong(&self, offset: usize, problem: FilterProblem) -> Error {
+        Error::Filter { text: self.text.to_owned(), offset, problem }
     }
 }

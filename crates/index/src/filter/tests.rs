@@ -35,6 +35,11 @@ fn filter() -> impl Strategy<Value = Filter> {
             .prop_map(|(field, literals)| Filter::In { field, literals }),
         (field(), "\\PC{0,3}").prop_map(|(field, prefix)| Filter::StartsWith { field, prefix }),
         field().prop_map(|field| Filter::Exists { field }),
+        (field(), -90f64..=90.0, -180f64..=180.0, 0f64..1e9).prop_map(
+            |(field, latitude, longitude, metres)| {
+                Filter::GeoWithin { field, latitude, longitude, metres }
+            }
+        ),
     ];
     leaf.prop_recursive(4, 16, 3, |inner| {
         prop_oneof![
@@ -75,13 +80,15 @@ fn what_is_read_is_written_in_one_form() {
     check("not not a != -1e3", "not not a != -1000.0");
     check("notable = true", "notable = true");
     check("überschrift = \"ä\"", "überschrift = \"ä\"");
+    check("GEO_WITHIN(a, 52.5,-13, 1.5km)", "geo_within(a, 52.5, -13.0, 1500.0m)");
+    check("geo_within(`and`, 0, 0, 1e3m)", "geo_within(`and`, 0.0, 0.0, 1000.0m)");
 }
 
 fn check_error(text: &str, offset: usize, message: &str) {
     let error = text.parse::<Filter>().unwrap_err();
     assert_eq!(error.kind(), ecphory_core::ErrorKind::Usage);
-    let found = format!("the filter is wrong at byte {offset}: expected {message}");
-    assert_eq!(error.to_string(), found, "{text}");
+    let found = format!("filter: expected {message}\n  {text}\n  {}^", " ".repeat(offset));
+    assert_eq!(error.to_string(), found);
 }
 
 #[test]
@@ -108,6 +115,90 @@ fn errors_name_the_place() {
         5,
         "one of `\\\\`, `\\n`, `\\r`, `\\t` or an escaped quote, found `\\`",
     );
+    check_error("geo_within(a, 91, 0, 1m)", 14, "a latitude from -90 to 90, found `91`");
+    check_error("geo_within(a, 1, -180.5, 1m)", 17, "a longitude from -180 to 180, found `-180.5`");
+    for distance in ["10", "10miles", "-1m", "NaNm", "infm", "km"] {
+        let message = format!("a distance such as `10km` or `500m`, found `{distance}`");
+        check_error(&format!("geo_within(a, 1, 1, {distance})"), 20, &message);
+    }
+    check_error(
+        "geo_within(a, 1, 1)",
+        18,
+        "`,` and a distance such as `10km` or `500m`, found `)`",
+    );
+}
+
+#[test]
+fn an_error_shows_the_line_and_the_place() {
+    let error = "year > 2000\n\tand lang ~ \"de\"".parse::<Filter>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "filter: expected one of `=`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `starts_with`, found `~`\n  \tand lang ~ \"de\"\n  \t         ^"
+    );
+}
+
+fn check_bound(text: &str, message: &str) {
+    let field = |name: &str, kind| crate::FieldSchema { name: name.to_owned(), kind };
+    let fields = crate::FieldKind::ALL.map(|kind| field(kind.name(), kind)).to_vec();
+    let schema = crate::Schema { channels: Vec::new(), fields };
+    let error = Bound::new(&text.parse().unwrap(), &schema).unwrap_err();
+    assert_eq!(error.kind(), ecphory_core::ErrorKind::Usage);
+    assert_eq!(error.to_string(), format!("filter: {message}"));
+}
+
+#[test]
+fn a_literal_that_does_not_fit_the_field_gets_a_caret() {
+    check_bound(
+        "other = 1 and not (integer = \"2020\" or bool = true)",
+        "the field `integer` is declared integer, so it cannot be compared with the text \"2020\"\n  \
+         other = 1 and not (integer = \"2020\" or bool = true)\n                               ^",
+    );
+    check_bound(
+        "float in (1, 2.5, true)",
+        "the field `float` is declared float, so it cannot be compared with true\n  \
+         float in (1, 2.5, true)\n                    ^",
+    );
+    check_bound(
+        "keyword != 1.5",
+        "the field `keyword` is declared keyword, so it cannot be compared with the number 1.5\n  \
+         keyword != 1.5\n             ^",
+    );
+    check_bound(
+        "date >= \"soon\"",
+        "the field `date` is declared date, and \"soon\" is none; write it as 2020, 2020-05, 2020-05-17 or 2020-05-17T10:00:00Z\n  \
+         date >= \"soon\"\n          ^",
+    );
+    check_bound(
+        "date = 2020",
+        "the field `date` is declared date, so it cannot be compared with the number 2020\n  \
+         date = 2020\n         ^",
+    );
+    check_bound(
+        "date starts_with \"2020\"",
+        "the field `date` is declared date, `starts_with` works on text and keyword\n  \
+         date starts_with \"2020\"\n  ^",
+    );
+    check_bound(
+        "text < \"a\" and geo = \"1,2\"",
+        "the field `geo` is declared geo, so it cannot be compared with the text \"1,2\"\n  \
+         text < \"a\" and geo = \"1,2\"\n                       ^",
+    );
+    check_bound(
+        "geo_within(geo, 1, 2, 3m) and geo_within(other, 1, 2, 3m)",
+        "the field `other` is not declared; `geo_within` works on fields declared geo\n  \
+         geo_within(geo, 1.0, 2.0, 3.0m) and geo_within(other, 1.0, 2.0, 3.0m)\n  \
+         \u{20}                                              ^",
+    );
+    check_bound(
+        "geo_within(keyword, 1, 2, 3m)",
+        "the field `keyword` is declared keyword, `geo_within` works on geo\n  \
+         geo_within(keyword, 1.0, 2.0, 3.0m)\n             ^",
+    );
+    check_bound(
+        "_id = 17",
+        "the field `_id` is declared keyword, so it cannot be compared with the number 17\n  \
+         _id = 17\n        ^",
+    );
 }
 
 #[test]
@@ -122,7 +213,7 @@ fn depth_is_limited() {
         };
         nested(64).parse::<Filter>().unwrap();
         let error = nested(65).parse::<Filter>().unwrap_err();
-        assert!(error.to_string().contains("more than 64 deep at byte"), "{error}");
+        assert!(error.to_string().contains("nests deeper than 64 levels"), "{error}");
         // Far beyond, too, the stack is safe.
         assert!(nested(100_000).parse::<Filter>().is_err());
     }

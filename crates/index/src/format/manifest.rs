@@ -10,7 +10,9 @@ use ecphory_core::storage::Storage;
 use serde::{Deserialize, Serialize};
 
 use super::{CURRENT, MAX_SEGMENT_DOCUMENTS, SEGMENTS, VERSION};
-use crate::schema::{Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, Schema};
+use crate::schema::{
+    Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, FieldKind, FieldSchema, Schema,
+};
 use crate::{Error, Result};
 
 const PREFIX: &str = "MANIFEST-";
@@ -19,7 +21,7 @@ const PREFIX: &str = "MANIFEST-";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`VERSION`] at the time of writing.
+    /// The version that wrote it, at most [`VERSION`].
     pub format: u32,
     /// The number in its file name; grows with every commit.
     pub generation: u64,
@@ -33,6 +35,9 @@ pub struct Manifest {
     pub log: Option<u64>,
     /// The channels.
     pub channels: Vec<ChannelEntry>,
+    /// The declared fields.
+    #[serde(default)]
+    pub fields: Vec<FieldEntry>,
     /// The segments, oldest first.
     pub segments: Vec<SegmentEntry>,
 }
@@ -77,6 +82,30 @@ pub enum KindEntry {
     },
 }
 
+/// A declared field in the manifest: the on-disk twin of [`FieldSchema`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldEntry {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: FieldKindEntry,
+}
+
+/// The on-disk twin of [`FieldKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the twin says what they are")]
+pub enum FieldKindEntry {
+    Text,
+    Keyword,
+    Integer,
+    Float,
+    Date,
+    Bool,
+    Geo,
+}
+
 /// A segment in the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,7 +126,7 @@ pub struct PartEntry {
     pub part: u64,
     /// What it holds.
     pub kind: PartKind,
-    /// The channel it belongs to; none for documents.
+    /// The channel it belongs to; none for documents and columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     /// The first document of the segment that it covers.
@@ -122,6 +151,8 @@ pub enum PartKind {
     Dense,
     /// Dead documents.
     Tombstones,
+    /// The values of fields, field by field.
+    Columns,
 }
 
 impl PartKind {
@@ -132,6 +163,7 @@ impl PartKind {
             PartKind::Bm25 => 2,
             PartKind::Dense => 3,
             PartKind::Tombstones => 4,
+            PartKind::Columns => 5,
         }
     }
 
@@ -141,6 +173,7 @@ impl PartKind {
             PartKind::Bm25 => "bm25",
             PartKind::Dense => "dense",
             PartKind::Tombstones => "dead",
+            PartKind::Columns => "cols",
         }
     }
 }
@@ -189,13 +222,17 @@ impl Manifest {
             next_part,
             log: None,
             channels,
+            fields: schema.fields.iter().map(FieldEntry::from_schema).collect(),
             segments: Vec::new(),
         }
     }
 
     /// Returns the schema as the rest of the crate knows it.
     pub fn schema(&self) -> Schema {
-        Schema { channels: self.channels.iter().map(ChannelEntry::to_schema).collect() }
+        Schema {
+            channels: self.channels.iter().map(ChannelEntry::to_schema).collect(),
+            fields: self.fields.iter().map(FieldEntry::to_schema).collect(),
+        }
     }
 
     /// Returns the file's content.
@@ -261,6 +298,11 @@ impl Manifest {
         if of(PartKind::Documents, None).iter().filter(|part| covers_all(part)).count() != 1 {
             return Err("not exactly one part with all documents");
         }
+        match &of(PartKind::Columns, None)[..] {
+            [] => {}
+            [part] if covers_all(part) => known += 1,
+            _ => return Err("more than one part of columns, or one that does not cover all"),
+        }
         for channel in &self.channels {
             match channel.kind {
                 KindEntry::Bm25 { .. } => {
@@ -289,8 +331,36 @@ impl Manifest {
     }
 }
 
+impl FieldEntry {
+    pub(crate) fn from_schema(field: &FieldSchema) -> Self {
+        let kind = match field.kind {
+            FieldKind::Text => FieldKindEntry::Text,
+            FieldKind::Keyword => FieldKindEntry::Keyword,
+            FieldKind::Integer => FieldKindEntry::Integer,
+            FieldKind::Float => FieldKindEntry::Float,
+            FieldKind::Date => FieldKindEntry::Date,
+            FieldKind::Bool => FieldKindEntry::Bool,
+            FieldKind::Geo => FieldKindEntry::Geo,
+        };
+        Self { name: field.name.clone(), kind }
+    }
+
+    fn to_schema(&self) -> FieldSchema {
+        let kind = match self.kind {
+            FieldKindEntry::Text => FieldKind::Text,
+            FieldKindEntry::Keyword => FieldKind::Keyword,
+            FieldKindEntry::Integer => FieldKind::Integer,
+            FieldKindEntry::Float => FieldKind::Float,
+            FieldKindEntry::Date => FieldKind::Date,
+            FieldKindEntry::Bool => FieldKind::Bool,
+            FieldKindEntry::Geo => FieldKind::Geo,
+        };
+        FieldSchema { name: self.name.clone(), kind }
+    }
+}
+
 impl ChannelEntry {
-    fn from_schema(channel: &ChannelSchema) -> Self {
+    pub(crate) fn from_schema(channel: &ChannelSchema) -> Self {
         let kind = match channel.kind.clone() {
             ChannelKind::Bm25(Bm25Settings { k1, b, analyzer }) => {
                 KindEntry::Bm25 { k1, b, analyzer }

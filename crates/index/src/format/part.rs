@@ -117,6 +117,12 @@ pub enum SectionKind {
     RowStarts = 33,
     /// Dense: the rows.
     Rows = 34,
+    /// Columns: the fields' names, sorted.
+    ColumnNames = 64,
+    /// Columns: one record for each.
+    ColumnTable = 65,
+    /// Columns: keys and ordinals, column by column.
+    ColumnData = 66,
 }
 
 impl SectionKind {
@@ -140,6 +146,9 @@ impl SectionKind {
             SectionKind::Dead => "dead",
             SectionKind::RowStarts => "row-starts",
             SectionKind::Rows => "rows",
+            SectionKind::ColumnNames => "names",
+            SectionKind::ColumnTable => "table",
+            SectionKind::ColumnData => "data",
         }
     }
 
@@ -165,6 +174,9 @@ impl SectionKind {
             K::DenseTotals,
             K::RowStarts,
             K::Rows,
+            K::ColumnNames,
+            K::ColumnTable,
+            K::ColumnData,
         ];
         all.into_iter().find(|kind| *kind as u32 == number)
     }
@@ -286,11 +298,35 @@ impl PartFile {
             .map_err(|_| self.corrupt(kind, 0, "the section's length does not match"))
     }
 
+    /// Returns the whole file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Compares the checksums of all sections and returns what is wrong.
+    pub fn check_sections(&self) -> Vec<Error> {
+        let mut wrong = Vec::new();
+        for entry in &self.table {
+            match SectionKind::from_number(entry.kind.get()) {
+                Some(kind) => wrong.extend(self.checked(kind).err()),
+                None => {
+                    let what = format!("there is no section of kind {}", entry.kind.get());
+                    wrong.push(Error::corrupt(&self.name, entry.offset.get(), what));
+                }
+            }
+        }
+        wrong
+    }
+
     /// Makes an error about a place in a section.
     pub fn corrupt(&self, kind: SectionKind, offset: usize, what: &str) -> Error {
-        let start = self.find(kind).map_or(0, |(entry, _)| entry.offset.get());
         let what = format!("{what} (section {})", kind.name());
-        Error::corrupt(&self.name, start + offset as u64, what)
+        Error::corrupt(&self.name, self.offset(kind) + offset as u64, what)
+    }
+
+    /// Returns where a section starts; 0 for one that is not there.
+    pub fn offset(&self, kind: SectionKind) -> u64 {
+        self.find(kind).map_or(0, |(entry, _)| entry.offset.get())
     }
 
     /// Yields the sections' kinds and lengths.

@@ -87,6 +87,30 @@ pub struct DenseTotals {
     pub rows: U32,
 }
 
+/// One column of a columns part, in the order of the fields' names; all zero for a field without one.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ColumnEntry {
+    /// Where it starts in the section of columns.
+    pub offset: U64,
+    /// Its length.
+    pub length: U64,
+    /// How many different keys it has.
+    pub keys: U32,
+    /// How many ordinals it has.
+    pub ordinals: U32,
+    /// The CRC-32 of its bytes.
+    pub crc: U32,
+    /// How values became keys: 0 as they are, 1 as fractional numbers, 2 as dates, 3 as points.
+    pub coding: u8,
+    /// The length of every key; 0 where they differ.
+    pub key_width: u8,
+    /// The length of an ordinal: 1, 2 or 4.
+    pub ordinal_width: u8,
+    /// 1 where a document may have several ordinals, 0 where each has one.
+    pub lists: u8,
+}
+
 /// Returns the hash by which ids are looked up: 64-bit FNV-1a, its halves folded together.
 pub fn id_hash(id: &str) -> u32 {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::Numbers;
 use super::bm25::{UNIT_DOCUMENTS, UnitPostings, merge_units};
+use super::columns::build_columns;
 use super::dense::{row_bytes, write_rows};
 use super::documents::{FieldNames, Ids, StoredUnit, write_documents};
 use crate::format::manifest::{PartKind, SegmentEntry};
@@ -84,6 +85,10 @@ pub(crate) fn build_segment(
     let identity = site.identity(PartKind::Documents, segment, 0, documents);
     parts.push(write_documents(site.storage, identity, ids, &names, &blocks, bytes)?);
     drop(stored);
+    let identity = site.identity(PartKind::Columns, segment, 0, documents);
+    let room = site.room(identity.part);
+    let pool = pool.filter(|_| docs.len() > UNIT_DOCUMENTS);
+    parts.push(build_columns(docs, &site.settings.schema, pool, room)?.write(identity, room)?);
 
     let channels = site.settings.schema.channels.iter();
     let bm25 = channels.filter(|channel| matches!(channel.kind, ChannelKind::Bm25(_)));

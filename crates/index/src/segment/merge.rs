@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bm25::merge_parts;
 use super::build::Site;
+use super::columns::{MergeInput, merge_columns};
 use super::dense::{merge_ranges, write_rows};
 use super::documents::merge_documents;
 use super::survivors::Survivors;
@@ -41,12 +42,18 @@ pub(crate) fn merge_segments(
         return Ok(None);
     }
     let segment = site.numbers.segment();
-    let mut stored = Vec::with_capacity(inputs.len());
+    let (mut stored, mut columns) = (Vec::new(), Vec::new());
     for (input, survivors) in inputs.iter().zip(survivors) {
         stored.push((input.stored.get()?, survivors));
+        let part = input.columns.as_ref().map(|part| part.get()).transpose()?;
+        columns.push(MergeInput { stored: input.stored.get()?, columns: part, survivors });
     }
     let identity = site.identity(PartKind::Documents, segment, 0, documents);
     let mut parts = vec![merge_documents(&stored, identity, site.room(identity.part))?];
+    let identity = site.identity(PartKind::Columns, segment, 0, documents);
+    let room = site.room(identity.part);
+    let columns = merge_columns(&columns, &site.settings.schema, room)?;
+    parts.push(columns.write(identity, room)?);
     for (position, channel) in site.settings.schema.channels.iter().enumerate() {
         match &channel.kind {
             ChannelKind::Bm25(_) => {

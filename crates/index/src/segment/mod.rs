@@ -1,10 +1,12 @@
 //! The parts of a segment: how each kind is built, written and read.
 //!
-//! A segment is immutable but for its tombstones: one part with the documents, one for each BM25 channel, and
-//! for each dense channel as many as it took to fill it so far. Segments of the tail are the same, in memory.
+//! A segment is immutable but for its tombstones: one part with the documents, one with the columns of their
+//! fields, one for each BM25 channel, and for each dense channel as many as it took to fill it so far.
+//! Segments of the tail are the same, in memory.
 
 pub mod bm25;
 pub mod build;
+pub mod columns;
 pub mod dense;
 pub mod documents;
 pub mod merge;
@@ -15,14 +17,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use ecphory_core::DocNo;
 use ecphory_core::storage::{Storage, publish};
+use ecphory_core::{DocNo, DocSet};
 
 use crate::format::manifest::{PartEntry, PartKind, SegmentEntry};
 use crate::format::part::{PartFile, PartIdentity, Section, write_part};
 use crate::snapshot::Settings;
 use crate::{Error, Result};
 use bm25::Bm25Part;
+use columns::{Coding, ColumnsPart, Found};
 use dense::DensePart;
 use documents::DocumentsPart;
 use tombstones::Tombstones;
@@ -56,6 +59,7 @@ pub(crate) enum OpenPart {
     Documents(Arc<Lazy<DocumentsPart>>),
     Bm25(Arc<Lazy<Bm25Part>>),
     Dense(Arc<Lazy<DensePart>>),
+    Columns(Arc<Lazy<ColumnsPart>>),
     Tombstones(Arc<PartFile>, Arc<Tombstones>),
 }
 
@@ -76,6 +80,7 @@ impl OpenPart {
             }
             PartKind::Bm25 => OpenPart::Bm25(Arc::new(Lazy::new(file, Bm25Part::verify))),
             PartKind::Dense => OpenPart::Dense(Arc::new(Lazy::new(file, DensePart::verify))),
+            PartKind::Columns => OpenPart::Columns(Arc::new(Lazy::new(file, ColumnsPart::verify))),
             PartKind::Tombstones => {
                 let dead = Arc::new(Tombstones::read(&file, channels)?);
                 OpenPart::Tombstones(Arc::new(file), dead)
@@ -88,6 +93,7 @@ impl OpenPart {
             OpenPart::Documents(part) => &part.file,
             OpenPart::Bm25(part) => &part.file,
             OpenPart::Dense(part) => &part.file,
+            OpenPart::Columns(part) => &part.file,
             OpenPart::Tombstones(file, _) => file,
         }
     }
@@ -111,6 +117,8 @@ pub(crate) struct Segment {
     /// How many documents it has, the dead included.
     pub documents: u32,
     pub stored: Arc<Lazy<DocumentsPart>>,
+    /// `None` in segments of version 1.
+    pub columns: Option<Arc<Lazy<ColumnsPart>>>,
     /// By channel; `None` for channels of other kinds.
     pub bm25: Vec<Option<Arc<Lazy<Bm25Part>>>>,
     /// By channel, in order of documents, possibly with holes; empty for channels of other kinds.
@@ -130,7 +138,7 @@ impl Segment {
     ) -> Result<Self> {
         let channels: Vec<&str> =
             settings.schema.channels.iter().map(|channel| channel.name.as_str()).collect();
-        let mut stored = None;
+        let (mut stored, mut columns) = (None, None);
         let mut bm25 = vec![None; channels.len()];
         let mut dense: Vec<Vec<DenseRange>> = channels.iter().map(|_| Vec::new()).collect();
         let mut dead = None;
@@ -144,12 +152,13 @@ impl Segment {
             let channel = channel.unwrap_or(0);
             match open.clone() {
                 OpenPart::Documents(open) => stored = Some(open),
+                OpenPart::Columns(open) => columns = Some(open),
                 OpenPart::Bm25(open) => bm25[channel] = Some(open),
                 OpenPart::Dense(open) => {
                     let (first, documents) = (part.first, part.documents);
                     dense[channel].push(DenseRange { first, documents, part: open });
                 }
-                OpenPart::Tombstones(_, open) => dead = Some(open),
+                OpenPart::Tombstones(_, open) => dead = Some(open.for_channels(channels.len())),
             }
             parts.insert(part.part, open);
         }
@@ -158,11 +167,35 @@ impl Segment {
             in_memory: false,
             documents: entry.documents,
             stored: stored.expect("a decoded manifest has a documents part in every segment"),
+            columns,
             bm25,
             dense,
-            dead: dead.unwrap_or_else(|| Arc::new(Tombstones::new(channels.len()))),
+            dead: Arc::new(dead.unwrap_or_else(|| Tombstones::new(channels.len()))),
             parts: Arc::new(parts),
         })
+    }
+
+    /// Finds a field's values.
+    pub fn column(&self, field: &str, coding: Coding) -> Result<Found<'_>> {
+        let Some(columns) = &self.columns else {
+            let known = self.stored.get()?.name_number(field).is_some();
+            return Ok(if known { Found::Stored } else { Found::Nothing });
+        };
+        Ok(match columns.get()?.column(field)? {
+            // The values were taken as another type before the field was declared.
+            Found::Column(column) if column.coding() != coding => Found::Stored,
+            found => found,
+        })
+    }
+
+    /// Returns the living documents of `selected`, or of all; `None` means all there are.
+    pub fn wanted(&self, selected: Option<&DocSet>) -> Option<DocSet> {
+        if self.dead.count() == 0 {
+            return selected.cloned();
+        }
+        let mut set = selected.cloned().unwrap_or_else(|| DocSet::full(self.documents as usize));
+        self.dead.subtract_from(&mut set);
+        Some(set)
     }
 
     /// Returns how many documents live.

@@ -53,6 +53,13 @@ impl Tombstones {
         Self { chunks: Vec::new(), count: 0, lost: vec![OnceLock::new(); channels] }
     }
 
+    /// Returns the same set for a collection with another number of channels.
+    pub fn for_channels(&self, channels: usize) -> Self {
+        let mut set = self.clone();
+        set.lost.resize_with(channels, OnceLock::new);
+        set
+    }
+
     /// Returns how many documents are dead.
     pub fn count(&self) -> u32 {
         self.count

@@ -215,6 +215,9 @@ pub(super) fn check_document(document: &Document, schema: &Schema) -> Result<()>
         if let Some(problem) = name_problem {
             return wrong(DocumentFault::FieldName { field: name.clone(), problem });
         }
+        if let Err(fault) = schema.check_value(name, value) {
+            return wrong(fault);
+        }
         match check_value(value, MAX_LIST_DEPTH) {
             Ok(size) => bytes += name.len() + 4 + size,
             Err(ValueProblem::NotFinite) => {

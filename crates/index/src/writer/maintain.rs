@@ -129,24 +129,37 @@ impl Writer {
     }
 
     /// Seals where there is anything to seal; the caller holds the lock on maintenance.
-    fn seal_alone(&self, pace: &dyn Pace) -> Result<bool> {
-        let job = {
-            let mut state = self.running()?;
-            self.commit_staged(&mut state)?;
-            if state.view.tail.segments.is_empty() && !state.log.has_batches() {
-                return Ok(false);
-            }
-            let rotated = state.log.rotate(&*self.shared.storage);
-            let seals = Some(state.stop_on_error(rotated)?);
-            let tail = &mut state.view.tail;
-            tail.frozen = tail.segments.len();
-            Job { inputs: tail.segments.clone(), seals }
-        };
+    pub(super) fn seal_alone(&self, pace: &dyn Pace) -> Result<bool> {
+        let Some(job) = self.plan_seal(&mut *self.running()?)? else { return Ok(false) };
         let done = self.work(&job, pace);
         if done.is_err() {
             locked(&self.state).view.tail.frozen = 0;
         }
         done
+    }
+
+    /// Seals while nobody can put anything: for work that needs an empty tail.
+    pub(super) fn seal_within(&self, state: &mut State) -> Result<()> {
+        let Some(job) = self.plan_seal(state)? else { return Ok(()) };
+        let settings = Arc::clone(&state.view.settings);
+        let survivors = survivors(&job.inputs)?;
+        let entry = merge_segments(&job.inputs, &survivors, self.site(&settings))?;
+        self.finish(state, &job, Merged { survivors, entry }).map(|_| ())
+    }
+
+    /// Freezes the tail and begins a new log file; `None` where there is nothing to seal.
+    fn plan_seal(&self, state: &mut State) -> Result<Option<Job>> {
+        self.commit_staged(state)?;
+        if state.view.tail.segments.is_empty() && !state.log.has_batches() {
+            return Ok(None);
+        }
+        let rotated = state.log.rotate(&*self.shared.storage);
+        let seals = Some(state.stop_on_error(rotated)?);
+        // The old file was synced: whoever waits for that finds its batch durable, and has to find it shown.
+        self.show(state);
+        let tail = &mut state.view.tail;
+        tail.frozen = tail.segments.len();
+        Ok(Some(Job { inputs: tail.segments.clone(), seals }))
     }
 
     /// Runs a job and finishes it; false where its inputs have changed meanwhile and it was given up.

@@ -6,25 +6,36 @@ use std::io;
 
 use ecphory_core::storage::{Storage, TMP};
 
-use crate::format::SEGMENTS;
 use crate::format::log::log_file;
 use crate::format::manifest::{Manifest, PartEntry, generations, manifest_file, part_number};
+use crate::format::{LOGS, SEGMENTS};
 use crate::{Error, Result, wal};
 
 /// How many manifests are kept.
 const KEPT_MANIFESTS: usize = 2;
 
 /// Returns the next numbers of segments and parts, beyond every number that a file bears, committed or not.
-pub(super) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result<(u32, u64)> {
+pub(crate) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result<(u32, u64)> {
     let parts = storage.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?;
     let largest = parts.iter().filter_map(|file| part_number(file)).max();
     let next = largest.map_or(0, |part| part.saturating_add(1));
     Ok((manifest.next_segment, manifest.next_part.max(next)))
 }
 
+/// Makes the names durable that were found. A writer that was ended between a rename and its sync leaves
+/// what every process can read but a power failure would undo; nothing may be removed because of it.
+pub(crate) fn sync_found(storage: &dyn Storage) -> Result<()> {
+    for folder in ["", SEGMENTS, LOGS] {
+        if folder != LOGS || !wal::numbers(storage)?.is_empty() {
+            storage.sync_folder(folder).map_err(Error::io("sync", folder))?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes what earlier writers left: temporary files, manifests that were never put in force, old
 /// manifests and logs, and parts that the manifest in force does not name.
-pub(super) fn remove_unfinished(
+pub(crate) fn remove_unfinished(
     storage: &dyn Storage,
     manifest: &Manifest,
     committed: u64,
@@ -42,7 +53,7 @@ pub(super) fn remove_unfinished(
 }
 
 /// Removes all manifests but the last ones, and the logs before the one that the manifest in force names.
-pub(super) fn remove_superseded(
+pub(crate) fn remove_superseded(
     storage: &dyn Storage,
     committed: u64,
     log: Option<u64>,
@@ -58,7 +69,7 @@ pub(super) fn remove_superseded(
 }
 
 /// Removes parts other than the named ones, and logs before `log`.
-pub(super) fn remove_unnamed(
+pub(crate) fn remove_unnamed(
     storage: &dyn Storage,
     named: &BTreeSet<String>,
     log: Option<u64>,
@@ -76,7 +87,7 @@ pub(super) fn remove_unnamed(
 }
 
 /// Removes some files; one that is gone already is no error.
-pub(super) fn remove_files(storage: &dyn Storage, files: BTreeSet<String>) -> Result<()> {
+pub(crate) fn remove_files(storage: &dyn Storage, files: BTreeSet<String>) -> Result<()> {
     files.iter().try_for_each(|file| remove(storage, file))
 }
 

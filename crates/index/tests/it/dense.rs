@@ -13,6 +13,7 @@ const DIMENSIONS: usize = 5;
 fn schema_of(dimensions: u32) -> Schema {
     Schema {
         channels: vec![dense_channel("dense", dimensions), dense_channel("other", dimensions)],
+        fields: Vec::new(),
     }
 }
 

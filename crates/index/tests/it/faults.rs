@@ -161,6 +161,84 @@ fn bad_documents_are_named_and_nothing_of_the_batch_is_kept() {
 }
 
 #[test]
+fn a_value_of_another_type_than_declared_is_named() {
+    use ecphory_index::{FieldKind as K, Schema};
+    let kinds = K::ALL.map(|kind| (kind.name(), kind));
+    let collection = create(&Memory::new(), Schema { fields: declared(&kinds), ..schema() });
+    let mut writer = collection.writer().unwrap();
+    let numbers = |all: &[f64]| Value::List(all.iter().map(|&number| number.into()).collect());
+    let texts = |all: &[&str]| Value::List(all.iter().map(|&text| text.into()).collect());
+    for (field, value, expected) in [
+        ("keyword", 7.into(), "takes a text, found the whole number 7"),
+        ("text", texts(&["a"]), ""),
+        ("text", true.into(), "takes a text, found true"),
+        ("integer", i64::MAX.into(), ""),
+        ("integer", 7.0.into(), "takes a whole number, found the number 7.0"),
+        ("integer", "7".into(), "takes a whole number, found the text \"7\""),
+        ("integer", texts(&[]), ""),
+        (
+            "integer",
+            Value::List(vec![1.into(), "b".into()]),
+            "takes a whole number, found the text \"b\"",
+        ),
+        ("float", 7.into(), ""),
+        ("float", numbers(&[0.5, 1.0]), ""),
+        ("float", false.into(), "takes a number, found false"),
+        ("bool", true.into(), ""),
+        ("bool", 1.into(), "takes true or false, found the whole number 1"),
+        ("date", "2020-05".into(), ""),
+        ("date", texts(&["2020", "1999-12-31T23:59:59Z"]), ""),
+        (
+            "date",
+            2020.into(),
+            "takes a date such as 2020, 2020-05, 2020-05-17 or 2020-05-17T10:00:00Z, found the whole number 2020",
+        ),
+        (
+            "date",
+            "2020-13".into(),
+            "takes a date such as 2020, 2020-05, 2020-05-17 or 2020-05-17T10:00:00Z, found the text \"2020-13\"",
+        ),
+        ("geo", numbers(&[52.5, 13.4]), ""),
+        ("geo", Value::List(vec![numbers(&[52.5, 13.4]), "-90,180".into()]), ""),
+        (
+            "geo",
+            "91,0".into(),
+            "takes a latitude from -90 to 90 and a longitude from -180 to 180, found the text \"91,0\"",
+        ),
+        (
+            "geo",
+            numbers(&[1.0, 2.0, 3.0]),
+            "takes a latitude from -90 to 90 and a longitude from -180 to 180, found the list (1, 2, 3)",
+        ),
+        (
+            "keyword",
+            Value::List(vec![Value::List(vec![2.into()])]),
+            "takes a text, found the whole number 2",
+        ),
+        (
+            "integer",
+            "x".repeat(100).into(),
+            &format!("takes a whole number, found the text \"{}\"...", "x".repeat(40)),
+        ),
+    ] {
+        let document = doc("a", "x").with(field, value);
+        match stage(&mut writer, std::slice::from_ref(&document)) {
+            Ok(()) => {
+                assert_eq!(expected, "", "{document:?}");
+                drop(writer);
+                writer = collection.writer().unwrap();
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Input);
+                let message =
+                    format!("document \"a\": field \"{field}\" is declared {field} and {expected}");
+                assert_eq!(error.to_string(), message);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_stopped_build_leaves_nothing() {
     struct Stop;
     impl Progress for Stop {

@@ -33,7 +33,7 @@ fn batches(texts: &[String], cuts: &[bool]) -> Vec<Vec<Document>> {
 }
 
 fn build(texts: &[String], cuts: &[bool], k1: f32, b: f32) -> Snapshot {
-    let schema = Schema { channels: vec![bm25_channel(raw(k1, b))] };
+    let schema = Schema { channels: vec![bm25_channel(raw(k1, b))], fields: Vec::new() };
     add(&create(&Memory::new(), schema), &batches(texts, cuts))
 }
 

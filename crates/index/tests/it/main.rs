@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod corruption;
+mod crashes;
 mod dense;
+mod facets;
 mod faults;
 mod filters;
 mod golden;
 mod lexical;
+mod operations;
 mod scale;
 mod support;
 mod transactions;

@@ -29,7 +29,7 @@ fn documents(count: u32) -> Vec<Document> {
 
 #[test]
 fn several_chunks_equal_the_naive_search() {
-    let schema = Schema { channels: vec![bm25_channel(raw(0.9, 0.4))] };
+    let schema = Schema { channels: vec![bm25_channel(raw(0.9, 0.4))], fields: Vec::new() };
     let documents = documents(70_000);
     let one = add(&create(&Memory::new(), schema.clone()), std::slice::from_ref(&documents));
     let (a, b) = documents.split_at(66_000);

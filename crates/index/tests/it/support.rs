@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ecphory_core::storage::Memory;
 use ecphory_core::{DocAddress, Document, Scored, Silent};
 use ecphory_index::{
-    Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, QueryTerm, Rows, Schema,
-    Snapshot, Writer,
+    Batch, Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, FieldKind,
+    FieldSchema, QueryTerm, Rows, Schema, Snapshot, Writer,
 };
 
 pub fn pool(threads: usize) -> rayon::ThreadPool {
@@ -41,7 +41,13 @@ pub fn dense_channel(name: &str, dimensions: u32) -> ChannelSchema {
 }
 
 pub fn schema() -> Schema {
-    Schema { channels: vec![bm25_channel(raw(0.9, 0.4)), dense_channel("dense", 3)] }
+    let channels = vec![bm25_channel(raw(0.9, 0.4)), dense_channel("dense", 3)];
+    Schema { channels, fields: Vec::new() }
+}
+
+pub fn declared(fields: &[(&str, FieldKind)]) -> Vec<FieldSchema> {
+    let field = |&(name, kind): &(&str, FieldKind)| FieldSchema { name: name.to_owned(), kind };
+    fields.iter().map(field).collect()
 }
 
 pub fn create(storage: &Memory, schema: Schema) -> Collection {
@@ -81,6 +87,24 @@ pub fn copy(storage: &Memory) -> Memory {
     copy
 }
 
+/// A copy of a collection whose segments have no columns, as in version 1.
+pub fn without_columns(storage: &Memory) -> Memory {
+    use ecphory_core::storage::Storage;
+    let copy = copy(storage);
+    let generation = open(storage).unwrap().snapshot().unwrap().generation();
+    let file = format!("MANIFEST-{generation:06}");
+    let text = String::from_utf8(storage.open(&file).unwrap().to_vec()).unwrap();
+    let body = &text[..text.rfind("crc32 ").unwrap()];
+    let mut manifest: serde_json::Value = serde_json::from_str(body).unwrap();
+    for segment in manifest["segments"].as_array_mut().unwrap() {
+        segment["parts"].as_array_mut().unwrap().retain(|part| part["kind"] != "columns");
+    }
+    let body = serde_json::to_string(&manifest).unwrap() + "\n";
+    let line = format!("crc32 {:08x}\n", ecphory_core::checksum::crc32(body.as_bytes()));
+    copy.overwrite(&file, [body, line].concat().into_bytes());
+    copy
+}
+
 /// Five documents with all types of fields, three of them with vectors, one with two rows.
 pub fn five(storage: &Memory) -> Collection {
     use ecphory_core::Value;
@@ -111,6 +135,25 @@ pub fn five(storage: &Memory) -> Collection {
     collection
 }
 
+/// A collection with three segments on disk, dead documents, and two batches in the log.
+pub fn lived_in(storage: &Memory) -> Collection {
+    let collection = five(storage);
+    let writer = collection.writer().unwrap();
+    let mut batch = Batch::new();
+    batch.upsert(doc("hahn", "fission again").with("year", 1938)).delete("!");
+    batch.rows("dense", vec![1], vec![0.0, 0.6, 0.8]);
+    writer.put(batch, None).unwrap();
+    writer.seal().unwrap();
+    let mut batch = Batch::new();
+    batch.add(doc("noether", "rings and radium").with("year", 1882)).delete("curie");
+    writer.put(batch, None).unwrap();
+    // The last batch changes nothing that a test looks at.
+    let mut batch = Batch::new();
+    batch.upsert(doc("noether", "rings and radium").with("year", 1882));
+    writer.put(batch, None).unwrap();
+    collection
+}
+
 /// What a user can see of a collection, as text.
 pub fn observe(storage: &Memory) -> ecphory_index::Result<String> {
     use std::fmt::Write;
@@ -133,6 +176,10 @@ pub fn observe(storage: &Memory) -> ecphory_index::Result<String> {
     for filter in ["year > 1870", "tags = \"physics\" or _id = \"long\"", "not exists(year)"] {
         let filter: ecphory_index::Filter = filter.parse().unwrap();
         writeln!(out, "{:?}", snapshot.select(&filter)?.iter().collect::<Vec<_>>()).unwrap();
+    }
+    for field in ["year", "tags", "score"] {
+        writeln!(out, "{:?}", snapshot.facets(field, None, 10)?).unwrap();
+        writeln!(out, "{:?}", snapshot.sort_by(field, true, None, 10)?).unwrap();
     }
     writeln!(out, "{:?} {:?}", snapshot.coverage("dense")?, snapshot.sizes()).unwrap();
     Ok(out)

@@ -50,7 +50,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn document(number: u8, text: &str) -> Document {
-    Document::new(format!("d{number}")).with("text", text).with("group", i64::from(number % 5))
+    Document::new(format!("d{number}"))
+        .with("text", text)
+        .with("group", i64::from(number % 5))
+        .with("kind", ["a", "b", "c"][usize::from(number % 3)])
 }
 
 fn vector(number: u8, text: &str) -> [f32; 3] {
@@ -129,6 +132,14 @@ fn answers(snapshot: &Snapshot) -> String {
     for (k, selection) in [(4, None), (100, None), (100, Some(&selection))] {
         writeln!(out, "{:?}", show(dense.search(&[0.3, 0.8, -0.2], k, selection).unwrap()))
             .unwrap();
+    }
+    for field in ["group", "kind"] {
+        for selection in [None, Some(&selection)] {
+            writeln!(out, "{:?}", snapshot.facets(field, selection, 3).unwrap()).unwrap();
+            let sorted = snapshot.sort_by(field, field == "kind", selection, 7).unwrap();
+            let ids = sorted.iter().map(|&at| snapshot.id(at).unwrap()).collect::<Vec<_>>();
+            writeln!(out, "{field} {ids:?}").unwrap();
+        }
     }
     for at in snapshot.addresses() {
         let document = snapshot.document(at).unwrap();

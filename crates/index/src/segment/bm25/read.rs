@@ -120,6 +120,56 @@ impl Bm25Part {
         Ok(())
     }
 
+    /// Checks what only a reading of everything can: that terms and documents are in order, and that the
+    /// postings add up to the frequencies and lengths that searches rely on.
+    pub fn check_all(&self, file: &PartFile) -> Result<()> {
+        let mut lengths = vec![0u32; self.documents as usize];
+        let mut stream = self.stream();
+        let mut next = 0;
+        while let Some((_, ordinal)) = fst::Streamer::next(&mut stream) {
+            let list = self.postings_at(next as usize).filter(|_| ordinal == next);
+            let wrong = |what| Err(file.corrupt(SectionKind::Dictionary, 0, what));
+            let Some(list) = list else { return wrong("the terms have other ordinals") };
+            let mut documents = 0;
+            for (first, postings) in list.chunks() {
+                let docs = postings.docs.iter().map(|&doc| u16::from_le_bytes(doc));
+                let heavy = postings.heavy.iter().map(|heavy| heavy.doc.get());
+                if !docs.clone().is_sorted_by(|a, b| a < b) || !heavy.is_sorted_by(|a, b| a < b) {
+                    return wrong("the documents of a term are out of order");
+                }
+                for (doc, &tf) in docs.zip(postings.tfs) {
+                    lengths[first as usize + usize::from(doc)] += u32::from(tf);
+                }
+                for heavy in postings.heavy {
+                    lengths[heavy.doc.get() as usize] += heavy.tf.get();
+                }
+                documents += (postings.docs.len() + postings.heavy.len()) as u32;
+            }
+            if documents != list.documents {
+                return wrong("a term has another number of documents than it says");
+            }
+            next += 1;
+        }
+        let stored = (0..self.documents).map(|doc| self.document_length(DocNo(doc)));
+        if !stored.eq(lengths.iter().copied()) {
+            return Err(file.corrupt(
+                SectionKind::Lengths,
+                0,
+                "the postings add up to other lengths",
+            ));
+        }
+        let sum: u64 = lengths.iter().map(|&length| u64::from(length)).sum();
+        let filled = lengths.iter().filter(|&&length| length > 0).count() as u64;
+        if (filled, sum) != (self.documents_with_terms, self.length) {
+            return Err(file.corrupt(
+                SectionKind::Bm25Totals,
+                0,
+                "the lengths add up to other totals",
+            ));
+        }
+        Ok(())
+    }
+
     /// Returns how many chunks the segment has.
     pub fn chunks(&self) -> usize {
         (self.documents as usize).div_ceil(CHUNK)

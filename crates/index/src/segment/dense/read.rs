@@ -7,6 +7,7 @@ use ecphory_core::storage::Bytes;
 use zerocopy::FromBytes;
 use zerocopy::byteorder::little_endian::{F32, U32};
 
+use super::check_row;
 use crate::Result;
 use crate::format::part::{PartFile, SectionKind};
 use crate::format::records::DenseTotals;
@@ -40,6 +41,22 @@ impl DensePart {
             return Err(file.corrupt(SectionKind::Rows, 0, "the section's length does not match"));
         }
         Ok(part)
+    }
+
+    /// Checks what only a reading of everything can: that every row can be compared with a query.
+    pub fn check_all(&self, file: &PartFile, dimensions: usize) -> Result<()> {
+        if dimensions != self.dimensions {
+            let what = "the rows have other dimensions than the channel";
+            return Err(file.corrupt(SectionKind::DenseTotals, 0, what));
+        }
+        let rows = self.rows_of(0..self.starts().len() - 1);
+        for (row, position) in self.values(rows).chunks_exact(dimensions).zip(0..) {
+            if check_row(row).is_err() {
+                let at = position * dimensions * 4;
+                return Err(file.corrupt(SectionKind::Rows, at, "a value is not finite"));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the length of every row.

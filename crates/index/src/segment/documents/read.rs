@@ -75,11 +75,7 @@ impl DocumentsPart {
         if !sound {
             return Err(file.corrupt(SectionKind::StoredBlocks, 0, "the blocks are out of order"));
         }
-        let stored_offset = match file.corrupt(SectionKind::Stored, 0, "") {
-            Error::Corrupt { offset, .. } => offset,
-            _ => 0,
-        };
-        Ok(Self { stored_offset, ..self })
+        Ok(Self { stored_offset: file.offset(SectionKind::Stored), ..self })
     }
 
     /// Returns a document's id.
@@ -89,6 +85,26 @@ impl DocumentsPart {
             (starts[doc.index()].get() as usize, starts[doc.index() + 1].get() as usize);
         std::str::from_utf8(&self.ids[start..end])
             .map_err(|_| Error::corrupt(&self.name, 0, format!("the id of document {doc} is cut")))
+    }
+
+    /// Checks what only a reading of everything can: the blocks, and that each id is found by its hash.
+    pub fn check_all(&self) -> Result<()> {
+        self.for_each(&mut |_, _| Ok(()))?;
+        let hashes = self.hashes();
+        let mut order = hashes.windows(2).map(|pair| {
+            (pair[0].hash.get(), pair[0].doc.get()) < (pair[1].hash.get(), pair[1].doc.get())
+        });
+        if !order.all(|sorted| sorted) {
+            return Err(Error::corrupt(&self.name, 0, "the id hashes are out of order"));
+        }
+        for entry in hashes {
+            let doc = DocNo(entry.doc.get());
+            if id_hash(self.id(doc)?) != entry.hash.get() {
+                let what = format!("the id of document {doc} has another hash");
+                return Err(Error::corrupt(&self.name, 0, what));
+            }
+        }
+        Ok(())
     }
 
     /// Looks the document up that has this id and for which `alive` holds.

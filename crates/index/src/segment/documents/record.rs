@@ -116,7 +116,18 @@ pub(crate) enum FieldValue<'a> {
     List(Vec<FieldValue<'a>>),
 }
 
-impl FieldValue<'_> {
+impl<'a> FieldValue<'a> {
+    /// Sees a document's value as one of a record.
+    pub fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Text(text) => FieldValue::Text(text),
+            Value::Integer(number) => FieldValue::Integer(*number),
+            Value::Float(number) => FieldValue::Float(*number),
+            Value::Bool(flag) => FieldValue::Bool(*flag),
+            Value::List(items) => FieldValue::List(items.iter().map(Self::of).collect()),
+        }
+    }
+
     /// Copies the value out of the record.
     pub fn to_value(&self) -> Value {
         match self {
@@ -235,7 +246,10 @@ mod tests {
             let table = Fields::names(&table).unwrap();
             let back: Vec<(String, Value)> = Fields(&bytes).decode().unwrap().iter()
                 .map(|(name, value)| (table[*name as usize].clone(), value.to_value())).collect();
-            prop_assert_eq!(back, document.fields);
+            prop_assert_eq!(&back, &document.fields);
+            for (_, value) in &back {
+                prop_assert_eq!(&FieldValue::of(value).to_value(), value);
+            }
             prop_assert!(Fields(&bytes[..cut.index(bytes.len())]).decode().is_none());
             bytes.push(0);
             prop_assert!(Fields(&bytes).decode().is_none());

@@ -1,0 +1,185 @@
+//! What a collection must hold: a plain list of documents, in the order of their last write.
+
+use std::collections::HashMap;
+
+use ecphory_core::storage::Memory;
+use ecphory_core::{DocAddress, Document, Scored, Silent};
+use ecphory_index::{Batch, Filter, Result, Rows, Snapshot, Written};
+
+use crate::support::{create, pool, schema};
+
+/// A document, and its rows in the dense channel where it has any.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub document: Document,
+    pub rows: Option<Vec<[f32; 3]>>,
+}
+
+/// One batch: deletions, then documents.
+#[derive(Clone, Debug, Default)]
+pub struct Put {
+    pub deletes: Vec<String>,
+    pub entries: Vec<Entry>,
+}
+
+impl Put {
+    /// The batch as the writer takes it. A document that is there is replaced, any other one added.
+    pub fn batch(&self, before: &State) -> Batch {
+        let mut batch = Batch::new();
+        for id in &self.deletes {
+            batch.delete(id);
+        }
+        let replaced = |id: &String| before.has(id) && !self.deletes.contains(id);
+        for entry in &self.entries {
+            let document = entry.document.clone();
+            if replaced(&document.id) {
+                batch.upsert(document)
+            } else {
+                batch.add(document)
+            };
+        }
+        if let Some((counts, values)) = rows_of(&self.entries) {
+            batch.rows("dense", counts, values);
+        }
+        batch
+    }
+}
+
+/// The rows of documents that all have some; `None` where one was never encoded.
+fn rows_of(entries: &[Entry]) -> Option<(Vec<u32>, Vec<f32>)> {
+    let (mut counts, mut values) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let rows = entry.rows.as_ref()?;
+        counts.push(rows.len() as u32);
+        values.extend(rows.iter().flatten());
+    }
+    Some((counts, values))
+}
+
+/// The documents of one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub entries: Vec<Entry>,
+}
+
+impl State {
+    pub fn has(&self, id: &str) -> bool {
+        self.entries.iter().any(|entry| entry.document.id == id)
+    }
+
+    /// Applies a batch, and returns what it did.
+    pub fn put(&mut self, put: &Put) -> Written {
+        let mut written = Written { put: put.entries.len() as u64, ..Written::default() };
+        for id in &put.deletes {
+            match self.delete(|document| document.id == *id) {
+                0 => written.missing += 1,
+                _ => written.deleted += 1,
+            }
+        }
+        for entry in &put.entries {
+            written.replaced += self.delete(|document| document.id == entry.document.id);
+            self.entries.push(entry.clone());
+        }
+        written
+    }
+
+    /// Deletes documents, and returns how many there were.
+    pub fn delete(&mut self, doomed: impl Fn(&Document) -> bool) -> u64 {
+        let before = self.entries.len();
+        self.entries.retain(|entry| !doomed(&entry.document));
+        (before - self.entries.len()) as u64
+    }
+
+    /// A text that no other state has.
+    fn key(&self) -> String {
+        format!("{self:?}")
+    }
+
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.entries.iter().map(|entry| &entry.document)
+    }
+}
+
+/// All documents of a snapshot, in order.
+pub fn documents(snapshot: &Snapshot) -> Result<Vec<Document>> {
+    snapshot.addresses().map(|at| snapshot.document(at)).collect()
+}
+
+const WORDS: [&str; 4] = ["radium", "fission radium", "uranium neutron polonium", "absent"];
+const VECTORS: [[f32; 3]; 2] = [[1.0, 0.0, 0.5], [-0.5, 0.25, 1.0]];
+const FILTERS: [&str; 3] = ["year >= 1930", "tag = \"b\" and not year = 1921", "_id < \"d2\""];
+
+/// Everything that searches say about a snapshot, scores to the bit. Documents are called by their ids,
+/// so that collections whose segments differ compare equal.
+pub fn searches(snapshot: &Snapshot) -> Result<String> {
+    let mut lines = vec![format!("{} documents", snapshot.documents())];
+    let mut selections = vec![None];
+    for filter in FILTERS {
+        let parsed: Filter = filter.parse().expect("a filter");
+        let selection = snapshot.select(&parsed)?;
+        let ids: Result<Vec<&str>> = selection.iter().map(|at| snapshot.id(at)).collect();
+        lines.push(format!("{filter}: {:?}", ids?));
+        selections.push(Some(selection));
+    }
+    let (bm25, dense) = (snapshot.bm25("bm25")?, snapshot.dense("dense")?);
+    for selection in selections.iter().map(Option::as_ref) {
+        let limit = if selection.is_some() { 3 } else { 100 };
+        for words in WORDS {
+            let found = bm25.search(&bm25.analyze(words), limit, selection)?;
+            lines.push(format!("{words}: {:?}", named(snapshot, &found)?));
+        }
+        for vector in &VECTORS {
+            let found = dense.search(vector, limit, selection)?;
+            lines.push(format!("{vector:?}: {:?}", named(snapshot, &found)?));
+        }
+    }
+    for id in (0..IDS).map(id) {
+        let found = snapshot.find(&id)?.map(|at| snapshot.document(at)).transpose()?;
+        lines.push(format!("{id}: {found:?}"));
+    }
+    Ok(lines.join("\n"))
+}
+
+fn named(snapshot: &Snapshot, hits: &[Scored<DocAddress>]) -> Result<Vec<(String, u32)>> {
+    hits.iter().map(|hit| Ok((snapshot.id(hit.item)?.to_owned(), hit.score.to_bits()))).collect()
+}
+
+/// How many different ids there are: few, so that they are deleted and come back.
+pub const IDS: usize = 24;
+
+pub fn id(number: usize) -> String {
+    format!("d{number}")
+}
+
+/// What searches must say: asked of a collection that is built anew of the model's documents, in one piece.
+pub struct Expected {
+    known: HashMap<String, String>,
+    pool: rayon::ThreadPool,
+}
+
+impl Default for Expected {
+    fn default() -> Self {
+        Self { known: HashMap::new(), pool: pool(1) }
+    }
+}
+
+impl Expected {
+    pub fn searches(&mut self, state: &State) -> &str {
+        let Self { known, pool } = self;
+        known.entry(state.key()).or_insert_with(|| searches(&fresh(state, pool)).unwrap())
+    }
+}
+
+fn fresh(state: &State, pool: &rayon::ThreadPool) -> Snapshot {
+    let collection = create(&Memory::new(), schema());
+    let writer = collection.writer().unwrap();
+    let documents: Vec<Document> = state.documents().cloned().collect();
+    writer.stage(&documents, pool, &Silent).unwrap();
+    let rows =
+        |entry: &Entry| Entry { rows: entry.rows.clone().or(Some(Vec::new())), ..entry.clone() };
+    let entries: Vec<Entry> = state.entries.iter().map(rows).collect();
+    let (counts, values) = rows_of(&entries).expect("all have rows now");
+    writer.stage_rows("dense", Rows { counts: &counts, values: &values }).unwrap();
+    writer.commit().unwrap();
+    collection.snapshot().unwrap()
+}

@@ -1,0 +1,207 @@
+//! Plays steps on a collection and keeps book of what it must hold, whatever happens next.
+
+use std::sync::Arc;
+
+use ecphory_core::storage::{FullSpeed, Memory};
+use ecphory_core::{DocAddress, DocNo, Document, Silent};
+use ecphory_index::{Collection, Durability, Filter, Gap, Result, Rows, Writer, WriterOptions};
+
+use super::model::{Put, State};
+use super::workload::{Random, Step, row};
+use crate::support::{pool, schema};
+
+/// The states that a collection may be in after a crash.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// One after each acknowledged batch.
+    states: Vec<State>,
+    /// The first that a power cut may leave.
+    durable: usize,
+    /// What comes after the batch that is being written.
+    flight: Option<State>,
+}
+
+impl History {
+    pub fn of(state: State) -> Self {
+        Self { states: vec![state], durable: 0, flight: None }
+    }
+
+    pub fn newest(&self) -> &State {
+        self.states.last().expect("there is always one")
+    }
+
+    pub fn begin(&mut self, next: State) {
+        self.flight = Some(next);
+    }
+
+    pub fn acknowledge(&mut self) {
+        self.states.extend(self.flight.take());
+    }
+
+    pub fn settle(&mut self) {
+        self.durable = self.states.len() - 1;
+    }
+
+    /// What a power cut may leave: everything acknowledged up to the last sync, and any beginning of
+    /// what came after it.
+    pub fn after_crash(&self) -> Vec<State> {
+        self.states[self.durable..].iter().chain(&self.flight).cloned().collect()
+    }
+
+    /// What the end of the process may leave: everything acknowledged; a batch in flight happened or not.
+    pub fn after_kill(&self) -> Vec<State> {
+        [self.newest()].into_iter().chain(&self.flight).cloned().collect()
+    }
+
+    /// Goes on from what was found after the end of a process, which is no more durable than before.
+    pub fn found(mut self, found: State) -> Self {
+        if found != *self.newest() {
+            self.states.push(found);
+        }
+        self.flight = None;
+        self
+    }
+}
+
+/// A writer at work.
+pub struct Player {
+    pub storage: Memory,
+    pub collection: Collection,
+    writer: Option<Writer>,
+    durability: Durability,
+    pub history: History,
+}
+
+impl Player {
+    pub fn create(storage: &Memory, durability: Durability) -> Self {
+        Collection::create(Arc::new(storage.clone()), schema()).unwrap();
+        Self::open(storage, durability, History::of(State::default())).unwrap()
+    }
+
+    pub fn open(storage: &Memory, durability: Durability, history: History) -> Result<Self> {
+        let collection = Collection::open(Arc::new(storage.clone()))?;
+        let storage = storage.clone();
+        let mut player = Self { storage, collection, writer: None, durability, history };
+        player.open_writer()?;
+        Ok(player)
+    }
+
+    fn open_writer(&mut self) -> Result<()> {
+        let options = WriterOptions { durability: self.durability, ..WriterOptions::default() };
+        self.writer = Some(self.collection.writer_with(options)?);
+        Ok(())
+    }
+
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    pub fn writer(&self) -> &Writer {
+        self.writer.as_ref().expect("there is a writer between steps")
+    }
+
+    /// Does one step. After an error the history says what may have happened.
+    pub fn play(&mut self, step: &Step) -> Result<()> {
+        match step {
+            Step::Put(put) => self.put(put),
+            Step::DeleteBefore(year) => self.delete_before(*year),
+            Step::Sync => self.writer().sync().map(|()| self.history.settle()),
+            Step::Seal => self.writer().seal().map(|()| self.history.settle()),
+            Step::Compact => self.writer().compact(&FullSpeed).map(|()| self.history.settle()),
+            Step::Purge => self.writer().purge(&FullSpeed).map(|()| self.history.settle()),
+            Step::Maintain => {
+                while self.writer().maintain(&FullSpeed)? {
+                    self.history.settle();
+                }
+                Ok(())
+            }
+            Step::Bulk(entries) => self.bulk(entries),
+            Step::FillRows => self.fill_rows(),
+            Step::Reopen { closed } => {
+                let writer = self.writer.take().expect("there is a writer between steps");
+                if *closed {
+                    writer.close()?;
+                    self.history.settle();
+                } else {
+                    drop(writer);
+                }
+                self.open_writer()
+            }
+        }
+    }
+
+    fn put(&mut self, put: &Put) -> Result<()> {
+        let mut next = self.history.newest().clone();
+        let batch = put.batch(&next);
+        let expected = next.put(put);
+        let changes = expected.put + expected.deleted > 0;
+        self.history.begin(next);
+        let written = self.writer().put(batch, None)?;
+        assert_eq!(written, expected);
+        self.acknowledge(changes);
+        Ok(())
+    }
+
+    fn delete_before(&mut self, year: i64) -> Result<()> {
+        let mut next = self.history.newest().clone();
+        let before = |document: &Document| matches!(document.get("year"), Some(ecphory_core::Value::Integer(at)) if *at < year);
+        let deleted = next.delete(before);
+        self.history.begin(next);
+        let filter: Filter = format!("year < {year}").parse().expect("a filter");
+        let written = self.writer().delete_where(&filter)?;
+        assert_eq!((written.deleted, written.put), (deleted, 0));
+        self.acknowledge(deleted > 0);
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, changes: bool) {
+        self.history.acknowledge();
+        if changes && self.durability == Durability::Synced {
+            self.history.settle();
+        }
+    }
+
+    fn bulk(&mut self, entries: &[super::model::Entry]) -> Result<()> {
+        let documents: Vec<Document> = entries.iter().map(|entry| entry.document.clone()).collect();
+        self.writer().stage(&documents, &pool(1), &Silent)?;
+        // The tail was sealed first.
+        self.history.settle();
+        let mut next = self.history.newest().clone();
+        next.entries.extend_from_slice(entries);
+        self.commit(next)
+    }
+
+    fn fill_rows(&mut self) -> Result<()> {
+        self.writer().seal()?;
+        self.history.settle();
+        let mut next = self.history.newest().clone();
+        for entry in &mut next.entries {
+            entry.rows.get_or_insert_with(|| vec![row_of(&entry.document.id)]);
+        }
+        while let Some(Gap { segment, first, count }) = self.writer().uncovered("dense")? {
+            let snapshot = self.writer().snapshot();
+            let (mut counts, mut values) = (Vec::new(), Vec::new());
+            for doc in first.0..first.0 + count {
+                // A dead document has no id.
+                let id = snapshot.id(DocAddress { segment, doc: DocNo(doc) }).ok();
+                counts.push(u32::from(id.is_some()));
+                values.extend(id.into_iter().flat_map(row_of));
+            }
+            self.writer().stage_rows("dense", Rows { counts: &counts, values: &values })?;
+        }
+        self.commit(next)
+    }
+
+    fn commit(&mut self, next: State) -> Result<()> {
+        self.history.begin(next);
+        self.writer().commit()?;
+        self.history.acknowledge();
+        self.history.settle();
+        Ok(())
+    }
+}
+
+/// The row that a document gets later.
+fn row_of(id: &str) -> [f32; 3] {
+    row(&mut Random(id.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte))))
+}
