@@ -1,31 +1,6 @@
 //! Filters: which documents a search may return.
 //!
-//! ```text
-//! year >= 2020 and (lang = "de" or lang in ("fr", "it")) and not exists(retracted)
-//! title starts_with "Radi" and _id != "17"
-//! ```
-//!
-//! The rules, in full:
-//! - A comparison holds where the field is there, has the literal's type and compares so. Numbers compare
-//!   with numbers (whole and fractional alike, exactly), text with text (by the bytes of UTF-8, which is
-//!   the order of code points), true and false with each other (`false < true`). In a field that is not
-//!   declared a literal of another type than the value's matches nothing; in one that is, it is an error.
-//! - A field declared date compares with texts that are dates: `published >= "2020-05"`. One that is cut
-//!   off after the year, the month or the day stands for its first instant, but `=` (and so `!=` and `in`)
-//!   means all of that year, month or day.
-//! - `geo_within(place, 52.5, 13.4, 10km)` holds where a field declared geo has a point at most that far
-//!   away (`m` and `km`).
-//! - A list matches where any of its elements does.
-//! - `a != x` is `not a = x`, so it also matches where the field is missing or of another type; `not` turns
-//!   any condition round in the same way. Nothing else matches a missing field.
-//! - `exists(a)` holds where the document has the field, whatever its value.
-//! - `_id` is the document's id, a text.
-//! - A field that is neither declared nor in any document is an error, since it is most often misspelt.
-//! - `not` binds closer than `and`, `and` closer than `or`; keywords may be written in either case.
-//! - A field's name is a letter or `_`, then letters, digits, `_`, `.` and `-`; any other name, or one that
-//!   is a keyword, stands in backticks. Texts stand in double quotes with `\"`, `\\`, `\n`, `\r`, `\t`.
-//!
-//! Display writes what the parser reads: the two round-trip. Nesting is limited to 64.
+#![doc = include_str!("../../../../docs/guide/filters.md")]
 
 mod bind;
 mod display;

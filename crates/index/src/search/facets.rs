@@ -87,15 +87,14 @@ impl Snapshot {
             let at = |doc| DocAddress { segment: number, doc };
             if let Found::Column(column) = segment.column(field, coding)? {
                 let mut ranked = First::new(k, descending);
-                for doc in (0..segment.documents).map(DocNo).filter(|&doc| wanted(doc)) {
-                    let list = column.list(doc.0);
-                    let end = list
-                        .and_then(|mut list| if descending { list.last() } else { list.next() });
-                    match end {
-                        Some(ordinal) => ranked.offer(ordinal, at(doc)),
+                column.for_each_list(|doc, list| {
+                    let list = list.unwrap_or(&[]);
+                    match if descending { list.last() } else { list.first() } {
+                        _ if !wanted(doc) => {}
+                        Some(&ordinal) => ranked.offer(ordinal, at(doc)),
                         None => without.push(at(doc)),
                     }
-                }
+                });
                 for (ordinal, at) in ranked.finish() {
                     first.offer(column.key(ordinal).to_vec(), at);
                 }
@@ -148,21 +147,29 @@ fn for_each_values(
 }
 
 /// The first `k` of many documents in the order of their values, in the memory of about twice as many.
+/// Documents with equal values are offered in order.
 struct First<T> {
     k: usize,
     descending: bool,
     items: Vec<(T, DocAddress)>,
+    /// A value with which a document came too late already.
+    bound: Option<T>,
 }
 
 /// So that few are not cut again and again.
 const SLACK: usize = 1024;
 
-impl<T: Ord> First<T> {
+impl<T: Ord + Clone> First<T> {
     fn new(k: usize, descending: bool) -> Self {
-        Self { k, descending, items: Vec::new() }
+        Self { k, descending, items: Vec::new(), bound: None }
     }
 
     fn offer(&mut self, value: T, at: DocAddress) {
+        if let Some(bound) = &self.bound
+            && !order(&value, bound, self.descending).is_lt()
+        {
+            return;
+        }
         self.items.push((value, at));
         if self.items.len() >= self.k.saturating_mul(2).saturating_add(SLACK) {
             self.cut();
@@ -172,19 +179,22 @@ impl<T: Ord> First<T> {
     fn cut(&mut self) {
         if self.items.len() > self.k {
             let descending = self.descending;
-            self.items.select_nth_unstable_by(self.k, |a, b| order(a, b, descending));
+            let before = |a: &(T, DocAddress), b: &(T, DocAddress)| {
+                order(&a.0, &b.0, descending).then(a.1.cmp(&b.1))
+            };
+            let (_, next, _) = self.items.select_nth_unstable_by(self.k, before);
+            self.bound = Some(next.0.clone());
             self.items.truncate(self.k);
         }
     }
 
     fn finish(mut self) -> Vec<(T, DocAddress)> {
         self.cut();
-        self.items.sort_unstable_by(|a, b| order(a, b, self.descending));
+        self.items.sort_unstable_by(|a, b| order(&a.0, &b.0, self.descending).then(a.1.cmp(&b.1)));
         self.items
     }
 }
 
-fn order<T: Ord>(a: &(T, DocAddress), b: &(T, DocAddress), descending: bool) -> Ordering {
-    let by_value = a.0.cmp(&b.0);
-    if descending { by_value.reverse() } else { by_value }.then(a.1.cmp(&b.1))
+fn order<T: Ord>(a: &T, b: &T, descending: bool) -> Ordering {
+    if descending { b.cmp(a) } else { a.cmp(b) }
 }

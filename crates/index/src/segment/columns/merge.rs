@@ -97,18 +97,11 @@ impl Source<'_> {
         match self {
             Source::Nothing => (0..input.survivors.count).for_each(|_| visit(None)),
             Source::Gathered(gathered) => gathered.lists().for_each(visit),
-            Source::Column(column) => {
-                let mut list = Vec::new();
-                for doc in input.survivors.iter() {
-                    let Some(ordinals) = column.list(doc) else {
-                        visit(None);
-                        continue;
-                    };
-                    list.clear();
-                    list.extend(ordinals);
-                    visit(Some(&list));
+            Source::Column(column) => column.for_each_list(|doc, list| {
+                if input.survivors.new_number(doc.0).is_some() {
+                    visit(list);
                 }
-            }
+            }),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use ecphory_core::DocNo;
 use ecphory_core::checksum::crc32;
 use ecphory_core::storage::Bytes;
 use zerocopy::FromBytes;
@@ -26,6 +27,9 @@ pub(crate) struct ColumnsPart {
     data: Bytes,
     columns: Vec<OnceLock<Column>>,
 }
+
+/// How many documents are decoded at a time.
+const BLOCK: u32 = 1024;
 
 /// Where the values of a field are.
 #[derive(Clone, Copy, Debug)]
@@ -181,13 +185,15 @@ impl Column {
         if last as usize != ordinals || self.highest() > self.keys {
             return Err("the ordinals do not fit the keys");
         }
-        let sound = |doc| {
-            let places = self.places(doc);
-            let missing = |at| self.ordinal(at) == self.keys;
-            let sorted = |at| self.ordinal(at - 1) < self.ordinal(at);
-            places.len() < 2 || places.clone().skip(1).all(sorted) && !missing(places.end - 1)
-        };
-        let sound = self.list_starts.is_empty() || (0..self.documents).all(sound);
+        let mut sound = true;
+        // A single ordinal is in order.
+        if self.list_starts.is_empty() {
+            return Ok(());
+        }
+        self.for_each_list(|_, list| {
+            let list = list.unwrap_or(&[]);
+            sound &= list.is_sorted_by(|a, b| a < b) && list.last() != Some(&self.keys);
+        });
         if sound { Ok(()) } else { Err("a document's values are out of order") }
     }
 
@@ -225,15 +231,40 @@ impl Column {
         low
     }
 
-    /// Returns a document's ordinals in order; `None` where it does not have the field.
-    pub fn list(&self, doc: u32) -> Option<impl ExactSizeIterator<Item = u32> + '_> {
-        let places = self.places(doc);
-        let missing = places.len() == 1 && self.ordinal(places.start) == self.keys;
-        (!missing).then(|| places.map(|at| self.ordinal(at)))
+    /// Calls `visit` with every document's ordinals, in order; `None` where it does not have the field.
+    pub fn for_each_list(&self, mut visit: impl FnMut(DocNo, Option<&[u32]>)) {
+        let starts = self.list_starts();
+        let mut block = Vec::with_capacity(BLOCK as usize);
+        for first in (0..self.documents).step_by(BLOCK as usize) {
+            let end = self.documents.min(first + BLOCK);
+            let places = self.places(first).start..self.places(end - 1).end;
+            block.clear();
+            self.decode(places.clone(), &mut block);
+            for doc in first..end {
+                let at = if starts.is_empty() {
+                    doc as usize..doc as usize + 1
+                } else {
+                    starts[doc as usize].get() as usize..starts[doc as usize + 1].get() as usize
+                };
+                let list = &block[at.start - places.start..at.end - places.start];
+                visit(DocNo(doc), (list != [self.keys]).then_some(list));
+            }
+        }
+    }
+
+    /// Appends the ordinals at these places.
+    fn decode(&self, places: Range<usize>, out: &mut Vec<u32>) {
+        match self.ordinals() {
+            Ordinals::Bytes(all) => out.extend(all[places].iter().map(|&o| u32::from(o))),
+            Ordinals::Pairs(all) => {
+                out.extend(all[places].iter().map(|&o| u32::from(u16::from_le_bytes(o))));
+            }
+            Ordinals::Quads(all) => out.extend(all[places].iter().map(|&o| u32::from_le_bytes(o))),
+        }
     }
 
     /// Returns where a document's ordinals stand.
-    pub(super) fn places(&self, doc: u32) -> Range<usize> {
+    fn places(&self, doc: u32) -> Range<usize> {
         let doc = doc as usize;
         match starts(&self.list_starts).get(doc..doc + 2) {
             Some(pair) => pair[0].get() as usize..pair[1].get() as usize,
@@ -249,15 +280,6 @@ impl Column {
             Ordinals::Quads(all) => all.iter().map(|&o| u32::from_le_bytes(o)).max(),
         };
         highest.unwrap_or(0)
-    }
-
-    #[inline]
-    pub(super) fn ordinal(&self, at: usize) -> u32 {
-        match self.ordinals() {
-            Ordinals::Bytes(all) => u32::from(all[at]),
-            Ordinals::Pairs(all) => u32::from(u16::from_le_bytes(all[at])),
-            Ordinals::Quads(all) => u32::from_le_bytes(all[at]),
-        }
     }
 
     #[inline]

@@ -95,18 +95,14 @@ impl Column {
 
     /// Counts the documents (those of `wanted`, or all) with each value, by ordinal.
     pub fn counts(&self, wanted: Option<&DocSet>) -> Vec<u32> {
-        // One place more for documents without the field.
-        let mut counts = vec![0; self.keys() as usize + 1];
-        let mut count = |doc| {
-            for at in self.places(doc) {
-                counts[self.ordinal(at) as usize] += 1;
+        let mut counts = vec![0; self.keys() as usize];
+        self.for_each_list(|doc, list| {
+            if wanted.is_none_or(|wanted| wanted.contains(doc)) {
+                for &ordinal in list.unwrap_or(&[]) {
+                    counts[ordinal as usize] += 1;
+                }
             }
-        };
-        match wanted {
-            Some(wanted) => wanted.iter().for_each(|doc| count(doc.0)),
-            None => (0..self.documents()).for_each(count),
-        }
-        counts.pop();
+        });
         counts
     }
 

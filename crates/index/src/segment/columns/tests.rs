@@ -85,6 +85,12 @@ fn expected_fields(docs: &[Document], schema: &Schema) -> BTreeMap<String, bool>
     fields
 }
 
+fn lists(column: &Column) -> Vec<Option<Vec<u32>>> {
+    let mut lists = Vec::new();
+    column.for_each_list(|_, list| lists.push(list.map(<[u32]>::to_vec)));
+    lists
+}
+
 fn check(part: &ColumnsPart, docs: &[Document], schema: &Schema) {
     let expected = expected_fields(docs, schema);
     assert_eq!(part.names(), expected.keys().cloned().collect::<Vec<_>>());
@@ -96,10 +102,11 @@ fn check(part: &ColumnsPart, docs: &[Document], schema: &Schema) {
         assert!(fits, "{name} has a column");
         let coding = schema.coding(&name);
         let mut all = BTreeSet::new();
-        for (doc, document) in docs.iter().enumerate() {
-            let found: Option<BTreeSet<Vec<u8>>> = column
-                .list(doc as u32)
-                .map(|list| list.map(|ordinal| column.key(ordinal).to_vec()).collect());
+        let found = lists(column);
+        assert_eq!(found.len(), docs.len());
+        for ((document, found), doc) in docs.iter().zip(found).zip(0..) {
+            let found: Option<BTreeSet<Vec<u8>>> =
+                found.map(|list| list.into_iter().map(|o| column.key(o).to_vec()).collect());
             let expected = document.get(&name).map(|value| keys(coding, value));
             assert_eq!(found, expected, "{name} of document {doc}");
             all.extend(expected.into_iter().flatten());
@@ -205,8 +212,8 @@ fn ordinals_grow_with_the_number_of_values() {
         let entry = build(&docs, &storage, 1);
         let part = open(&storage, &entry).unwrap();
         let Found::Column(column) = part.column("x").unwrap() else { panic!("x has no column") };
-        assert_eq!(column.list(count as u32).map(|list| list.len()), None);
-        assert_eq!(column.list(count as u32 - 1).unwrap().collect::<Vec<_>>(), [count as u32 - 1]);
+        let expected = (0..count as u32).map(|ordinal| Some(vec![ordinal])).chain([None]);
+        assert_eq!(lists(column), expected.collect::<Vec<_>>());
         let bytes = (11 * count + width * (count + 1)) as u64;
         assert!((bytes..bytes + 1000).contains(&entry.bytes), "{} of {bytes} bytes", entry.bytes);
     }
@@ -235,9 +242,10 @@ fn a_broken_byte_is_corrupt_and_never_a_panic() {
             {
                 seen.push(format!("{name} {:?}", column.select(&test)));
             }
-            for doc in 0..3 {
-                let keys =
-                    column.list(doc).map(|list| list.map(|o| column.key(o)).collect::<Vec<_>>());
+            for list in lists(column) {
+                let keys = list.map(|list| {
+                    list.into_iter().map(|o| column.key(o).to_vec()).collect::<Vec<_>>()
+                });
                 seen.push(format!("{keys:?}"));
             }
         }
