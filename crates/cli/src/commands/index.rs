@@ -4,17 +4,18 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use ecphory::read::{self, ReadOptions, Summary};
-use ecphory::{BulkOptions, ChannelRequest, Collection, ErrorKind};
+use ecphory::read::{self, ReadOptions, Skipped, Summary};
+use ecphory::{BulkOptions, ChannelRequest, Collection, ErrorKind, parse_field};
 use fs_err as fs;
 use serde_json::json;
 
 use crate::args::Index;
+use crate::bytes::ByteCount;
 use crate::context::{Context, print_json};
 use crate::failure::Failure;
 use crate::progress::Unshown;
 
-/// How many left-out lines are shown to people; JSON has all of them.
+/// How many left-out lines are shown to people; the JSON of `index` has all of them.
 const SKIPPED_SHOWN: usize = 10;
 
 /// Makes a collection, or goes on filling one.
@@ -86,8 +87,10 @@ fn make_room(path: &Path, replace: bool) -> anyhow::Result<()> {
 fn make(args: &Index, corpus: &Path, context: &Context) -> anyhow::Result<(Collection, Summary)> {
     let channels = channels(&args.channels, &["bm25"])?;
     let collection = context.engine.create(&args.collection, &channels)?;
-    let memory_bytes = usize::try_from(args.memory.0).unwrap_or(usize::MAX);
-    let options = BulkOptions { memory_bytes };
+    for field in &args.fields {
+        collection.add_field(parse_field(field)?, context.progress())?;
+    }
+    let options = BulkOptions { memory_bytes: bytes(args.memory) };
     let read = build(&collection, corpus, args.skip_bad, options, context)?;
     Ok((collection, read))
 }
@@ -109,6 +112,11 @@ pub fn build(
     })?;
     bulk.commit()?;
     Ok(read)
+}
+
+/// Returns a size as the library takes it.
+pub fn bytes(size: ByteCount) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
 }
 
 /// Parses channel requests, or the default ones where there are none.
@@ -146,14 +154,21 @@ fn report(
     }
     let mut out = io::stdout().lock();
     writeln!(out, "{}: {} documents in {seconds:.1} s", path.display(), reader.documents())?;
-    if !skipped.is_empty() {
-        writeln!(out, "left out {}:", skipped.len())?;
-        for left_out in skipped.iter().take(SKIPPED_SHOWN) {
-            writeln!(out, "  {}: {}", left_out.place, left_out.reason)?;
-        }
-        if skipped.len() > SKIPPED_SHOWN {
-            writeln!(out, "  and {} more (--json lists all)", skipped.len() - SKIPPED_SHOWN)?;
-        }
+    write_skipped(&mut out, skipped)?;
+    Ok(())
+}
+
+/// Writes what was left out, if anything.
+pub fn write_skipped(out: &mut dyn Write, skipped: &[Skipped]) -> io::Result<()> {
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "left out {}:", skipped.len())?;
+    for left_out in skipped.iter().take(SKIPPED_SHOWN) {
+        writeln!(out, "  {}: {}", left_out.place, left_out.reason)?;
+    }
+    if skipped.len() > SKIPPED_SHOWN {
+        writeln!(out, "  and {} more", skipped.len() - SKIPPED_SHOWN)?;
     }
     Ok(())
 }

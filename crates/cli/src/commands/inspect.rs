@@ -63,6 +63,13 @@ impl Shown<'_> {
                 (request.name().to_owned(), state)
             })
             .collect();
+        let fields: Map<_, _> = self
+            .reader
+            .schema()
+            .fields
+            .iter()
+            .map(|field| (field.name.clone(), json!(field.kind.name())))
+            .collect();
         let bytes = |of: fn(&ComponentSize) -> u64| -> Map<_, _> {
             let there = self.sizes.iter().filter(|size| of(size) > 0);
             there.map(|size| (size.component.clone(), json!(of(size)))).collect()
@@ -76,6 +83,7 @@ impl Shown<'_> {
             "segments": self.reader.segments(),
             "generation": self.reader.generation(),
             "channels": channels,
+            "fields": fields,
             "bytes": bytes(|size| size.disk),
             "bytes_total": disk,
             "memory_bytes": bytes(|size| size.memory),
@@ -102,6 +110,13 @@ impl Shown<'_> {
             table.row([request.name().to_owned(), covered, request.to_string()]);
         }
         writeln!(out, "{table}")?;
+        if !reader.schema().fields.is_empty() {
+            let mut table = Table::new(&["field", "kind"]);
+            for field in &reader.schema().fields {
+                table.row([field.name.clone(), field.kind.to_string()]);
+            }
+            writeln!(out, "{table}")?;
+        }
         let mut table = Table::new(&["component", "bytes on disk", "a document", "in memory"]);
         let documents = reader.documents().max(1) as f64;
         let mut row = |component: &str, disk: u64, memory: u64| {

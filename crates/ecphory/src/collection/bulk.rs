@@ -95,7 +95,7 @@ impl<'a> Bulk<'a> {
     /// Where an id of the segment is there already or comes twice, a document has no text for any channel,
     /// the disk is full, or the work is cancelled.
     pub fn push(&mut self, document: Document) -> Result<()> {
-        let bytes = memory_bytes(&document);
+        let bytes = document_bytes(&document);
         if self.is_full(self.documents.len(), self.documents_bytes + bytes) {
             self.stage_collected()?;
         }
@@ -110,7 +110,7 @@ impl<'a> Bulk<'a> {
         let mut start = 0;
         let mut bytes = 0;
         for (end, document) in documents.iter().enumerate() {
-            let more = memory_bytes(document);
+            let more = document_bytes(document);
             if self.is_full(end - start, bytes + more) {
                 self.writer.stage(&documents[start..end], self.pool(), self.progress)?;
                 (start, bytes) = (end, 0);
@@ -154,7 +154,7 @@ impl<'a> Bulk<'a> {
 const ALLOCATION: usize = 16;
 
 /// Returns about how much memory a document takes.
-fn memory_bytes(document: &Document) -> usize {
+pub fn document_bytes(document: &Document) -> usize {
     let fields = document.fields.iter().map(|(name, value)| {
         size_of::<(String, Value)>() + ALLOCATION + name.len() + heap_bytes(value)
     });

@@ -10,6 +10,7 @@
 
 mod building;
 mod bulk;
+mod care;
 mod fill;
 mod maintenance;
 mod pace;
@@ -22,7 +23,8 @@ use std::sync::{Mutex, PoisonError};
 use ecphory_core::{Document, Progress};
 use ecphory_index::{Collection as IndexCollection, Schema};
 
-pub use bulk::{Bulk, BulkOptions};
+pub use bulk::{Bulk, BulkOptions, document_bytes};
+pub use care::parse_field;
 pub use fill::Filled;
 pub use writer::{CollectionWriter, Durability, WriterOptions};
 
