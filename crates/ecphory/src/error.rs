@@ -71,7 +71,7 @@ pub enum Error {
         /// Where the document stands.
         place: Place,
         /// Why.
-        source: ecphory_index::Error,
+        source: Box<ecphory_index::Error>,
     },
     /// A corpus without documents.
     #[error("{} holds no documents{}", path.display(), if *skipped > 0 { format!(" ({skipped} were left out)") } else { String::new() })]

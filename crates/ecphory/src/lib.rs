@@ -66,7 +66,7 @@ pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Value};
 pub use ecphory_eval as eval;
 pub use ecphory_index::{
     BackedUp, Batch, Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage,
-    DenseSettings, Filter, Schema, Written,
+    DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, Written,
 };
 pub use ecphory_model as model;
 pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};

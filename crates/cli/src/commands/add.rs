@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ecphory::read::{self, Place, ReadOptions, Summary};
 use ecphory::{
-    CollectionWriter, Document, Durability, Error, ErrorKind, IndexError, WriterOptions, Written,
-    document_bytes,
+    CollectionWriter, Document, Durability, Error, ErrorKind, IndexError, Progress, WriterOptions,
+    Written, document_bytes,
 };
 use serde_json::json;
 
@@ -37,6 +37,7 @@ pub fn add(args: &Add, context: &Context) -> anyhow::Result<()> {
     let writer = collection.writer(&options)?;
     let mut adding = Adding {
         args,
+        progress: context.progress(),
         json: context.common.json,
         writer: &writer,
         batch: Batch::default(),
@@ -62,6 +63,7 @@ pub fn add(args: &Add, context: &Context) -> anyhow::Result<()> {
 /// A file on its way into a collection.
 struct Adding<'a> {
     args: &'a Add,
+    progress: &'a dyn Progress,
     json: bool,
     writer: &'a CollectionWriter,
     batch: Batch,
@@ -103,6 +105,9 @@ impl Adding<'_> {
         if batch.documents.is_empty() {
             return Ok(());
         }
+        if self.progress.cancelled() {
+            return Err(Error::Interrupted { doing: "adding documents" });
+        }
         let written = self.put(batch)?;
         self.done.documents += written.put;
         self.done.replaced += written.replaced;
@@ -138,7 +143,7 @@ impl Adding<'_> {
 fn at(place: Place, error: Error) -> Error {
     match error {
         Error::Index(IndexError::DuplicateId { id, .. }) => Error::IdTaken { place, id },
-        Error::Index(source) => Error::Refused { place, source },
+        Error::Index(source) => Error::Refused { place, source: Box::new(source) },
         other => other,
     }
 }

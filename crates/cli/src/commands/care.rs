@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ecphory::{ChannelRequest, Collection, ErrorKind, Reader, parse_field};
+use ecphory::{ErrorKind, Reader, parse_field};
 use serde_json::json;
 
 use crate::args::{Backup, Check, Compact, Migrate, Restore};
@@ -123,8 +123,12 @@ pub fn migrate(args: &Migrate, context: &Context) -> anyhow::Result<()> {
     for field in fields {
         collection.add_field(field, context.progress())?;
     }
-    add_channels(&collection, &channels, context)?;
-    index::fill(&collection, &args.collection, context)?;
+    for channel in &channels {
+        collection.add_channel(channel, context.progress())?;
+    }
+    if !channels.is_empty() {
+        index::fill(&collection, &args.collection, context)?;
+    }
     let reader = collection.snapshot()?;
     let path = args.collection.display().to_string();
     let channels: Vec<String> = reader.channels().iter().map(ToString::to_string).collect();
@@ -147,16 +151,5 @@ pub fn migrate(args: &Migrate, context: &Context) -> anyhow::Result<()> {
         "declared fields: {}",
         if fields.is_empty() { "none".to_owned() } else { fields.join(", ") }
     )?;
-    Ok(())
-}
-
-fn add_channels(
-    collection: &Collection,
-    channels: &[ChannelRequest],
-    context: &Context,
-) -> anyhow::Result<()> {
-    for channel in channels {
-        collection.add_channel(channel, context.progress())?;
-    }
     Ok(())
 }

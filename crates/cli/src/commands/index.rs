@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use ecphory::read::{self, ReadOptions, Skipped, Summary};
-use ecphory::{BulkOptions, ChannelRequest, Collection, ErrorKind, parse_field};
+use ecphory::{
+    BulkOptions, ChannelRequest, Collection, Error, ErrorKind, IndexError, Silent, parse_field,
+};
 use fs_err as fs;
 use serde_json::json;
 
@@ -109,9 +111,33 @@ pub fn build(
     let reading = ReadOptions { skip_bad };
     let read = read::documents(corpus, &reading, context.progress(), &mut |document, _| {
         bulk.push(document)
-    })?;
-    bulk.commit()?;
-    Ok(read)
+    });
+    match read.and_then(|read| bulk.commit().map(|()| read)) {
+        Err(Error::Index(source)) => Err(refused(corpus, reading, source).into()),
+        other => Ok(other?),
+    }
+}
+
+/// Says where the document stands that the collection refused, by looking for it again: places are not kept.
+fn refused(corpus: &Path, reading: ReadOptions, source: IndexError) -> Error {
+    let (IndexError::Document { document: refused, .. }
+    | IndexError::DuplicateId { id: refused, .. }) = &source
+    else {
+        return Error::Index(source);
+    };
+    let mut found = None;
+    // Reading ends at the document; whatever else it says was said before.
+    let _ = read::documents(corpus, &reading, &Silent, &mut |document, place| {
+        if document.id == *refused {
+            found = Some(place.clone());
+            return Err(Error::Interrupted { doing: "looking for a document" });
+        }
+        Ok(())
+    });
+    match found {
+        Some(place) => Error::Refused { place, source: Box::new(source) },
+        None => Error::Index(source),
+    }
 }
 
 /// Returns a size as the library takes it.
@@ -121,9 +147,8 @@ pub fn bytes(size: ByteCount) -> usize {
 
 /// Parses channel requests, or the default ones where there are none.
 pub fn channels(requests: &[String], default: &[&str]) -> anyhow::Result<Vec<ChannelRequest>> {
-    let parse = |text: &str| {
-        text.parse::<ChannelRequest>().map_err(|error| ecphory::Error::from(error).into())
-    };
+    let parse =
+        |text: &str| text.parse::<ChannelRequest>().map_err(|error| Error::from(error).into());
     if requests.is_empty() {
         return default.iter().map(|text| parse(text)).collect();
     }

@@ -42,6 +42,15 @@ impl Collection {
         Ok(snapshot.backup(&storage, progress)?)
     }
 
+    /// Brings a collection that an older version wrote to the newest format.
+    ///
+    /// # Errors
+    /// Where nothing was added yet, another writer is at work, a file is damaged, the disk is full, or the
+    /// work is cancelled. Nothing has changed then.
+    pub fn upgrade(&self, progress: &dyn Progress) -> Result<()> {
+        self.writing(|writer| writer.with_index(|index| index.upgrade(progress)))
+    }
+
     /// Adds a channel. A lexical one covers all documents when this returns; [`Collection::fill`] encodes them for
     /// a dense one.
     ///
