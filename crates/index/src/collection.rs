@@ -26,8 +26,8 @@ pub(crate) struct Shared {
     settings: Mutex<Arc<Settings>>,
     /// What the last snapshot was made of, so that the next one goes on from there.
     followed: Mutex<Option<Followed>>,
-    /// What a writer of this collection has acknowledged; `None` while there is no writer.
-    published: Mutex<Option<Snapshot>>,
+    /// What a writer of this collection shows, with its version; `None` while there is no writer.
+    published: Mutex<Option<(u64, Snapshot)>>,
 }
 
 /// A view that follows the log of a writer in another process.
@@ -114,7 +114,7 @@ impl Shared {
     /// Returns what a writer here acknowledged, or else what the files say. A writer may remove files while
     /// they are being read: then there is a newer manifest, and the reader begins anew with that.
     fn snapshot(&self) -> Result<Snapshot> {
-        if let Some(published) = &*locked(&self.published) {
+        if let Some((_, published)) = &*locked(&self.published) {
             return Ok(published.clone());
         }
         let mut tries = 1;
@@ -187,9 +187,18 @@ impl Shared {
         *locked(&self.settings) = Arc::clone(settings);
     }
 
-    /// Makes a snapshot the one that readers of this process get; `None` when the writer goes.
-    pub fn publish(&self, snapshot: Option<Snapshot>) {
-        *locked(&self.published) = snapshot;
+    /// Makes a snapshot the one that readers of this process get, unless they have a later version: a
+    /// thread that synced for others may come late.
+    pub fn publish(&self, version: u64, snapshot: Snapshot) {
+        let mut published = locked(&self.published);
+        if published.as_ref().is_none_or(|(shown, _)| *shown <= version) {
+            *published = Some((version, snapshot));
+        }
+    }
+
+    /// Makes readers of this process look at the files again: the writer goes.
+    pub fn unpublish(&self) {
+        *locked(&self.published) = None;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading the write-ahead log: its files in order, from the first that the manifest names.
 //!
-//! Every file says which one came before it and where that one's sound records end, so a missing or
-//! shortened file is noticed. Reading changes nothing: a torn tail stays where it is and is passed over.
+//! Every file says which one with batches came before it and where that one's sound records end, so a
+//! missing or shortened file is noticed. A file without batches counts for nothing. Reading changes nothing: a torn tail stays where it is and is passed over.
 
 use std::io;
 
@@ -20,6 +20,15 @@ pub(crate) struct Position {
     pub file: u64,
     /// The offset in it.
     pub offset: u64,
+    /// How many batches were read.
+    pub batches: u64,
+}
+
+impl Position {
+    /// The place behind a file's header.
+    pub fn start(file: u64) -> Self {
+        Self { file, offset: HEADER_BYTES, batches: 0 }
+    }
 }
 
 /// Lists the numbers of the log files, in order.
@@ -63,13 +72,23 @@ pub(crate) fn read(
             return Err(Error::corrupt(&log_file(first), 0, "the file is missing"));
         }
         waiting.remove(0);
-        position = Position { file: first, offset: 0 };
+        position = Position { file: first, ..Position::default() };
     }
     if position.file > 0 {
-        position.offset = read_file(storage, position, take)?;
+        read_file(storage, &mut position, take)?;
     }
     for number in waiting {
         let Some(header) = read_header(storage, number)? else { continue };
+        let mut after = Position { batches: position.batches, ..Position::start(number) };
+        let mut batches = Vec::new();
+        read_file(storage, &mut after, &mut |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        if batches.is_empty() {
+            // Nothing follows it.
+            continue;
+        }
         let previous = header.previous.get();
         if previous != position.file || header.previous_end.get() != position.offset {
             let what = format!(
@@ -80,18 +99,18 @@ pub(crate) fn read(
             );
             return Err(Error::corrupt(&log_file(number), 0, what));
         }
-        position = Position { file: number, offset: HEADER_BYTES };
-        position.offset = read_file(storage, position, take)?;
+        position = after;
+        batches.into_iter().try_for_each(&mut *take)?;
     }
     Ok(position)
 }
 
-/// Reads the rest of one file and returns where its sound records end.
+/// Reads the rest of one file and moves the position to where its sound records end.
 fn read_file(
     storage: &dyn Storage,
-    position: Position,
+    position: &mut Position,
     take: &mut dyn FnMut(LoggedBatch) -> Result<()>,
-) -> Result<u64> {
+) -> Result<()> {
     let file = log_file(position.file);
     let offset = if position.offset > 0 {
         position.offset
@@ -103,11 +122,13 @@ fn read_file(
     };
     let bytes = read_bytes(storage, &file, offset)?;
     let scanned = scan(&file, offset, &bytes)?;
+    position.offset = scanned.end;
     for (at, payload) in scanned.batches {
+        position.batches += 1;
         let batch = LoggedBatch::decode(payload);
         take(batch.ok_or_else(|| Error::corrupt(&file, at, "the batch cannot be read"))?)?;
     }
-    Ok(scanned.end)
+    Ok(())
 }
 
 /// Reads a file's header; `None` where its writing was interrupted.

@@ -31,7 +31,7 @@ pub struct LogHeader {
     pub reserved: U32,
     /// The number in the file's name.
     pub number: U64,
-    /// The number of the log file before, 0 for the first of all.
+    /// The number of the log file before; 0 for the first of all, and for one that begins after a recovery.
     pub previous: U64,
     /// Where the sound records of the file before end.
     pub previous_end: U64,
@@ -49,7 +49,7 @@ pub struct RecordHeader {
     pub marker: U32,
     /// The length of the payload, without the zeros that fill it up to a multiple of 8.
     pub length: U32,
-    /// 1 a batch, 2 the end of a writer's work.
+    /// 1, a batch.
     pub kind: U32,
     /// The CRC-32 of the other fields in order, the payload and the zeros after it.
     pub crc: U32,
@@ -60,13 +60,8 @@ pub struct RecordHeader {
 /// The length of a log file's header.
 pub const HEADER_BYTES: u64 = size_of::<LogHeader>() as u64;
 
-/// What a record says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RecordKind {
-    Batch = 1,
-    /// A writer was closed. It proves that everything before was synced.
-    End = 2,
-}
+/// The kind of a record that holds a batch, which is the only one there is.
+const BATCH: u32 = 1;
 
 /// Returns a log file's name.
 pub fn log_file(number: u64) -> String {
@@ -114,11 +109,11 @@ pub(crate) fn decode_header(number: u64, bytes: &[u8]) -> Result<Option<LogHeade
     Ok(Some(header))
 }
 
-/// Returns a whole record.
+/// Returns a whole record of a batch.
 ///
 /// # Errors
 /// [`Error::TooMany`] for a payload beyond 4 GiB.
-pub(crate) fn encode_record(kind: RecordKind, durable: u64, payload: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn encode_record(durable: u64, payload: &[u8]) -> Result<Vec<u8>> {
     let Ok(length) = u32::try_from(payload.len()) else {
         let (got, limit) = (payload.len() as u64, u64::from(u32::MAX));
         return Err(Error::TooMany { what: "bytes in one batch", got, limit });
@@ -126,7 +121,7 @@ pub(crate) fn encode_record(kind: RecordKind, durable: u64, payload: &[u8]) -> R
     let mut header = RecordHeader {
         marker: U32::new(MARKER),
         length: U32::new(length),
-        kind: U32::new(kind as u32),
+        kind: U32::new(BATCH),
         crc: U32::new(0),
         durable: U64::new(durable),
     };
@@ -192,14 +187,11 @@ pub(crate) fn scan<'b>(file: &str, start: u64, bytes: &'b [u8]) -> Result<Scanne
     let mut at = 0;
     while let Some(record) = record_at(&bytes[at..]) {
         let offset = start + at as u64;
-        match record.kind {
-            kind if kind == RecordKind::Batch as u32 => {
-                let payload_at = offset + size_of::<RecordHeader>() as u64;
-                scanned.batches.push((payload_at, record.payload));
-            }
-            kind if kind == RecordKind::End as u32 => {}
-            kind => return Err(Error::corrupt(file, offset, format!("a record of kind {kind}"))),
+        if record.kind != BATCH {
+            return Err(Error::corrupt(file, offset, format!("a record of kind {}", record.kind)));
         }
+        let payload_at = offset + size_of::<RecordHeader>() as u64;
+        scanned.batches.push((payload_at, record.payload));
         at += record.length;
         scanned.end = start + at as u64;
     }
@@ -359,7 +351,7 @@ mod tests {
 
     fn file(records: &[(u64, LoggedBatch)]) -> Vec<u8> {
         let record = |(durable, batch): &(u64, LoggedBatch)| {
-            encode_record(RecordKind::Batch, *durable, &batch.encode()).unwrap()
+            encode_record(*durable, &batch.encode()).unwrap()
         };
         records.iter().flat_map(record).collect()
     }

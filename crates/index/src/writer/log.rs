@@ -6,14 +6,17 @@ use ecphory_core::storage::{AppendFile, Storage};
 use zerocopy::IntoBytes;
 
 use crate::format::LOGS;
-use crate::format::log::{HEADER_BYTES, RecordKind, encode_header, encode_record, log_file};
+use crate::format::log::{HEADER_BYTES, encode_header, encode_record, log_file};
 use crate::wal::Position;
 use crate::{Error, Result};
 
 /// The end of the log.
 pub(super) struct Log {
-    /// Where the next record goes, or what the next file says that it follows.
+    /// Where the next record goes, once a file is begun.
     position: Position,
+    /// What a new file says that it follows: the end of the last file with batches, or the one that the
+    /// manifest names.
+    follows: Position,
     /// The largest number that any log file has had.
     largest: u64,
     file: Option<Arc<dyn AppendFile>>,
@@ -32,10 +35,18 @@ pub(super) struct Ticket {
 }
 
 impl Log {
-    /// Goes on after a position; the largest number of all files is known.
-    pub fn after(position: Position, largest: Option<u64>) -> Self {
-        let largest = largest.unwrap_or(0).max(position.file);
-        Self { position, largest, file: None, durable: 0, earlier: position.offset }
+    /// Goes on after what was found, where the manifest names the log file `first`. The largest number of
+    /// all files is known.
+    ///
+    /// What was found may not be durable, even if it is synced now: an earlier sync may have failed. So a
+    /// log with batches is followed by a file that depends on nothing, and sealed before anything is put.
+    pub fn after(found: Position, first: Option<u64>, largest: Option<u64>) -> Self {
+        let largest = largest.unwrap_or(0).max(found.file);
+        let empty = first.map(Position::start).unwrap_or_default();
+        let (follows, earlier) =
+            if found.batches > 0 { (Position::default(), found.offset) } else { (empty, 0) };
+        let position = Position::default();
+        Self { position, follows, largest, file: None, durable: 0, earlier }
     }
 
     /// Returns the bytes of the log that are not sealed.
@@ -54,31 +65,10 @@ impl Log {
             Some(file) => Arc::clone(file),
             None => self.begin(storage)?,
         };
-        self.write(&file, RecordKind::Batch, payload)?;
-        Ok(Ticket { number: self.position.file, end: self.position.offset, file })
-    }
-
-    /// Says that the writer is done: what was synced is then known to have been.
-    pub fn end(&mut self) -> Result<()> {
-        let Some(file) = self.file.clone() else { return Ok(()) };
-        self.sync()?;
-        self.write(&file, RecordKind::End, &[])?;
-        self.sync()?;
-        self.earlier += self.position.offset;
-        self.file = None;
-        Ok(())
-    }
-
-    fn write(
-        &mut self,
-        file: &Arc<dyn AppendFile>,
-        kind: RecordKind,
-        payload: &[u8],
-    ) -> Result<()> {
-        let record = encode_record(kind, self.durable, payload)?;
+        let record = encode_record(self.durable, payload)?;
         file.append(&record).map_err(Error::io("append to", &log_file(self.position.file)))?;
         self.position.offset += record.len() as u64;
-        Ok(())
+        Ok(Ticket { number: self.position.file, end: self.position.offset, file })
     }
 
     /// Returns whether the file of a ticket is synced beyond it.
@@ -115,9 +105,10 @@ impl Log {
         Ok(self.position.file)
     }
 
-    /// Forgets the bytes of the files before the present one: they are sealed.
+    /// Forgets the files before the present one, which the manifest names now: they are sealed.
     pub fn sealed(&mut self) {
         self.earlier = 0;
+        self.follows = Position::start(self.position.file);
     }
 
     fn begin(&mut self, storage: &dyn Storage) -> Result<Arc<dyn AppendFile>> {
@@ -125,7 +116,10 @@ impl Log {
         let name = log_file(number);
         // A file whose beginning failed keeps its number.
         self.largest = number;
-        let header = encode_header(number, self.position.file, self.position.offset);
+        if self.file.is_some() && self.position.offset > HEADER_BYTES {
+            self.follows = self.position;
+        }
+        let header = encode_header(number, self.follows.file, self.follows.offset);
         let begin = || {
             let file = storage.append(&name)?;
             file.append(header.as_bytes())?;
@@ -137,7 +131,7 @@ impl Log {
         if self.file.is_some() {
             self.earlier += self.position.offset;
         }
-        self.position = Position { file: number, offset: HEADER_BYTES };
+        self.position = Position::start(number);
         self.durable = HEADER_BYTES;
         self.file = Some(Arc::clone(&file));
         Ok(file)

@@ -42,8 +42,10 @@ pub struct Writer {
     state: Mutex<State>,
     /// Held by the thread that syncs the log; the others find their batches synced when it is done.
     syncing: Mutex<()>,
-    /// Held by the thread that seals or merges: one at a time.
-    maintaining: Mutex<()>,
+    /// Held by the thread that seals. Who needs both takes `merging` first.
+    sealing: Mutex<()>,
+    /// Held by the thread that merges, which may take long: seals go on beside it.
+    merging: Mutex<()>,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -76,6 +78,8 @@ impl Default for WriterOptions {
 struct State {
     /// The last commit, the tail, and what was staged since.
     view: View,
+    /// Counts the changes of the view that readers may see.
+    version: u64,
     log: Log,
     /// The generation in force.
     committed: u64,
@@ -118,21 +122,29 @@ impl Writer {
         let manifest = Arc::make_mut(&mut view.manifest);
         let (next_segment, next_part) = sweep::next_numbers(storage, manifest)?;
         manifest.generation = generations(storage)?.last().copied().unwrap_or(0).max(committed) + 1;
+        sweep::sync_found(storage)?;
         sweep::remove_unfinished(storage, manifest, committed)?;
-        let log = Log::after(position, wal::numbers(storage)?.last().copied());
-        shared.publish(Some(view.snapshot()));
+        let unsealed = position.batches > 0;
+        let largest = wal::numbers(storage)?.last().copied();
+        let log = Log::after(position, view.manifest.log, largest);
+        shared.publish(0, view.snapshot());
         let pending = view.settings.schema.channels.iter().map(|_| None).collect();
         let (changed, dropped, stopped) = (false, BTreeSet::new(), false);
-        let state = State { view, log, committed, pending, changed, dropped, stopped };
-        Ok(Self {
+        let state = State { view, version: 0, log, committed, pending, changed, dropped, stopped };
+        let writer = Self {
             shared,
             options,
             numbers: Arc::new(Numbers::new(next_segment, next_part)),
             state: Mutex::new(state),
             syncing: Mutex::new(()),
-            maintaining: Mutex::new(()),
+            sealing: Mutex::new(()),
+            merging: Mutex::new(()),
             _lock: lock,
-        })
+        };
+        if unsealed {
+            writer.seal()?;
+        }
+        Ok(writer)
     }
 
     /// Returns a view of everything: the last commit, the tail and what was staged since, but for rows that
@@ -187,12 +199,18 @@ impl Writer {
         state.changed = false;
         let storage = &*self.shared.storage;
         state.view.log_bytes = state.log.bytes();
-        self.shared.publish(Some(state.view.snapshot()));
+        self.show(state);
         // The commit stands; a file that cannot be removed now is removed by a later writer.
         let dropped = std::mem::take(&mut state.dropped);
         let _ = sweep::remove_files(storage, dropped);
         let _ = sweep::remove_superseded(storage, state.committed, state.view.manifest.log);
         Ok(())
+    }
+
+    /// Shows the view, all of which has to be durable as far as was asked for, to readers of this process.
+    fn show(&self, state: &mut State) {
+        state.version += 1;
+        self.shared.publish(state.version, state.view.snapshot());
     }
 
     fn try_publish(&self, state: &mut State) -> Result<()> {
@@ -240,7 +258,7 @@ fn files<'p>(parts: impl IntoIterator<Item = &'p PartEntry>) -> BTreeSet<String>
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.publish(None);
+        self.shared.unpublish();
     }
 }
 

@@ -86,8 +86,11 @@ impl Writer {
         match self.options.durability {
             Durability::Synced => self.sync_to(&ticket),
             Durability::Logged => {
-                let state = self.running()?;
-                self.shared.publish(Some(state.view.snapshot()));
+                let mut state = self.running()?;
+                if !state.changed {
+                    // Otherwise the seal before what is staged has shown the batch already.
+                    self.show(&mut state);
+                }
                 Ok(())
             }
         }
@@ -105,19 +108,20 @@ impl Writer {
     /// Syncs the log up to a ticket. Whoever comes first syncs for all that wait.
     fn sync_to(&self, ticket: &Ticket) -> Result<()> {
         let _syncing = locked(&self.syncing);
-        let (ticket, snapshot) = {
-            let state = self.running()?;
+        let (ticket, version, snapshot) = {
+            let mut state = self.running()?;
             if state.log.is_durable(ticket) {
                 return Ok(());
             }
             let Some(all) = state.log.unsynced() else { return Ok(()) };
-            (all, state.view.snapshot())
+            state.version += 1;
+            (all, state.version, state.view.snapshot())
         };
         let outcome = ticket.sync();
         let mut state = locked(&self.state);
         state.stop_on_error(outcome)?;
         state.log.note(&ticket);
-        self.shared.publish(Some(snapshot));
+        self.shared.publish(version, snapshot);
         Ok(())
     }
 
@@ -134,26 +138,13 @@ impl Writer {
         (tail.documents() / TAIL_DOCUMENTS).max(tail.bytes() / bytes)
     }
 
-    /// Ends the writer's work: commits what is staged, and seals the tail unless it is so small that
-    /// reading it again from the log is cheaper.
+    /// Ends the writer's work: commits what is staged and seals the tail, so that nobody has to replay a
+    /// log. A writer that is dropped without it loses nothing; the next one seals for it.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::WriterStopped`].
     pub fn close(self) -> Result<()> {
-        /// Replaying this many documents takes about as long as opening a segment on a cold disk.
-        const REPLAYED: u64 = 1024;
-        const REPLAYED_BYTES: u64 = 4 << 20;
-        self.commit()?;
-        let (documents, bytes) = {
-            let state = self.running()?;
-            (state.view.tail.documents(), state.log.bytes())
-        };
-        if documents > REPLAYED || bytes > REPLAYED_BYTES {
-            self.seal()?;
-        }
-        let mut state = self.running()?;
-        let outcome = state.log.end();
-        state.stop_on_error(outcome)
+        self.seal()
     }
 
     /// Returns the collection's storage.

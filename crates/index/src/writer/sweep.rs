@@ -6,9 +6,9 @@ use std::io;
 
 use ecphory_core::storage::{Storage, TMP};
 
-use crate::format::SEGMENTS;
 use crate::format::log::log_file;
 use crate::format::manifest::{Manifest, PartEntry, generations, manifest_file, part_number};
+use crate::format::{LOGS, SEGMENTS};
 use crate::{Error, Result, wal};
 
 /// How many manifests are kept.
@@ -20,6 +20,17 @@ pub(crate) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result
     let largest = parts.iter().filter_map(|file| part_number(file)).max();
     let next = largest.map_or(0, |part| part.saturating_add(1));
     Ok((manifest.next_segment, manifest.next_part.max(next)))
+}
+
+/// Makes the names durable that were found. A writer that was ended between a rename and its sync leaves
+/// what every process can read but a power failure would undo; nothing may be removed because of it.
+pub(crate) fn sync_found(storage: &dyn Storage) -> Result<()> {
+    for folder in ["", SEGMENTS, LOGS] {
+        if folder != LOGS || !wal::numbers(storage)?.is_empty() {
+            storage.sync_folder(folder).map_err(Error::io("sync", folder))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes what earlier writers left: temporary files, manifests that were never put in force, old

@@ -104,7 +104,7 @@ impl Disk {
         self.settle(|change| change.names().any(|changed| changed == name));
     }
 
-    fn number(&self, name: &str) -> io::Result<u64> {
+    pub fn number(&self, name: &str) -> io::Result<u64> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("no file named {name}"));
         self.live.get(name).copied().ok_or_else(missing)
     }

@@ -14,7 +14,7 @@ mod workload;
 use std::io::ErrorKind as Io;
 
 use ecphory_core::ErrorKind;
-use ecphory_core::storage::{Fault, Memory, ReadFault};
+use ecphory_core::storage::{Fault, Memory};
 use ecphory_index::{Durability, Snapshot};
 
 use crate::support::open;
