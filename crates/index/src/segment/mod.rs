@@ -203,6 +203,17 @@ impl Segment {
         self.documents - self.dead.count()
     }
 
+    /// Returns whether another view's segment is this one, but for tombstones.
+    pub fn same_content(&self, other: &Self) -> bool {
+        let content = |entry: &SegmentEntry| -> Vec<u64> {
+            let parts = entry.parts.iter().filter(|part| part.kind != PartKind::Tombstones);
+            parts.map(|part| part.part).collect()
+        };
+        Arc::ptr_eq(&self.entry, &other.entry)
+            || (self.entry.segment == other.entry.segment
+                && content(&self.entry) == content(&other.entry))
+    }
+
     /// Returns how many documents are dead according to the parts on disk.
     pub fn written_dead(&self) -> u32 {
         let written = self.parts.values().find_map(|part| match part {

@@ -79,7 +79,7 @@ impl Writer {
     fn evolve(&self, schema: Schema, addition: &Addition, progress: &dyn Progress) -> Result<()> {
         schema.validate()?;
         let settings = Arc::new(Settings::new(schema)?);
-        let _one = locked(&self.maintaining);
+        let _both = (locked(&self.merging), locked(&self.sealing));
         let documents = self.snapshot().documents();
         progress.begin("filling in from stored documents", documents);
         let done = self.evolve_segments(&settings, addition, progress);
@@ -95,7 +95,7 @@ impl Writer {
     ) -> Result<()> {
         let mut evolved: Vec<Evolved> = Vec::new();
         for _ in 0..ROUNDS {
-            self.seal_alone(&ecphory_core::storage::FullSpeed)?;
+            self.seal_locked(&ecphory_core::storage::FullSpeed)?;
             let disk = self.running()?.view.disk.clone();
             self.evolve_new(&disk, &mut evolved, settings, addition, progress)?;
             if self.running()?.view.tail.segments.is_empty() {
@@ -120,7 +120,7 @@ impl Writer {
     ) -> Result<()> {
         let site = self.site(settings);
         for segment in disk {
-            if evolved.iter().any(|known| same(&known.segment, segment)) {
+            if evolved.iter().any(|known| known.segment.same_content(segment)) {
                 continue;
             }
             let part = match addition {
@@ -146,7 +146,7 @@ impl Writer {
     ) -> Result<()> {
         for place in 0..state.view.disk.len() {
             let segment = Arc::clone(&state.view.disk[place]);
-            let known = evolved.iter().find(|known| same(&known.segment, &segment));
+            let known = evolved.iter().find(|known| known.segment.same_content(&segment));
             let part = known.and_then(|known| known.part.clone());
             let mut entry = SegmentEntry::clone(&segment.entry);
             if matches!(addition, Addition::Field(_)) {
@@ -172,10 +172,6 @@ impl Writer {
         self.shared.put_settings(settings);
         Ok(())
     }
-}
-
-fn same(a: &Arc<Segment>, b: &Arc<Segment>) -> bool {
-    Arc::ptr_eq(&a.entry, &b.entry)
 }
 
 /// Builds a new BM25 channel of a segment; nothing for a dense one.

@@ -26,6 +26,9 @@ struct Job {
     seals: Option<u64>,
 }
 
+/// Neighbouring segments on disk.
+type Group = Vec<Arc<Segment>>;
+
 /// What a job made.
 struct Merged {
     survivors: Vec<Survivors>,
@@ -37,17 +40,18 @@ impl Writer {
     /// Does one piece of background work, where there is any: seals a tail that is full, or merges
     /// segments as the tiers ask for. Returns whether it did something.
     ///
-    /// Batches go on while it works; `pace` limits what it writes.
+    /// Batches go on while it works; `pace` limits what it writes. May be called from two threads: then one
+    /// can seal while the other is busy with a long merge.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupt`] (the work is given up, everything stays as it was),
     /// [`Error::WriterStopped`].
     pub fn maintain(&self, pace: &dyn Pace) -> Result<bool> {
-        let _one = locked(&self.maintaining);
         let full = self.tail_share(&*self.running()?) >= 1;
-        if full {
-            return self.seal_alone(pace);
+        if full && self.seal_alone(pace)? {
+            return Ok(true);
         }
+        let Ok(_merging) = self.merging.try_lock() else { return Ok(false) };
         let job = {
             let state = self.running()?;
             let size = |segment: &Arc<Segment>| {
@@ -66,7 +70,6 @@ impl Writer {
     /// # Errors
     /// As [`Writer::maintain`].
     pub fn seal(&self) -> Result<()> {
-        let _one = locked(&self.maintaining);
         self.seal_alone(&FullSpeed).map(|_| ())
     }
 
@@ -77,7 +80,7 @@ impl Writer {
     /// As [`Writer::maintain`].
     pub fn compact(&self, pace: &dyn Pace) -> Result<()> {
         self.rewrite(pace, &|disk| {
-            let mut groups: Vec<Vec<Arc<Segment>>> = Vec::new();
+            let mut groups: Vec<Group> = Vec::new();
             let mut room = 0;
             for segment in disk {
                 let living = u64::from(segment.living());
@@ -117,9 +120,9 @@ impl Writer {
     fn rewrite(
         &self,
         pace: &dyn Pace,
-        groups: &dyn Fn(&[Arc<Segment>]) -> Vec<Vec<Arc<Segment>>>,
+        groups: &dyn Fn(&[Arc<Segment>]) -> Vec<Group>,
     ) -> Result<()> {
-        let _one = locked(&self.maintaining);
+        let _merging = locked(&self.merging);
         self.seal_alone(pace)?;
         let groups = groups(&self.running()?.view.disk);
         for inputs in groups {
@@ -128,8 +131,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Seals where there is anything to seal; the caller holds the lock on maintenance.
-    pub(super) fn seal_alone(&self, pace: &dyn Pace) -> Result<bool> {
+    /// Seals where there is anything to seal.
+    fn seal_alone(&self, pace: &dyn Pace) -> Result<bool> {
+        let _sealing = locked(&self.sealing);
+        self.seal_locked(pace)
+    }
+
+    /// Seals; the caller holds the lock on sealing.
+    pub(super) fn seal_locked(&self, pace: &dyn Pace) -> Result<bool> {
         let Some(job) = self.plan_seal(&mut *self.running()?)? else { return Ok(false) };
         let done = self.work(&job, pace);
         if done.is_err() {
@@ -144,7 +153,7 @@ impl Writer {
         let settings = Arc::clone(&state.view.settings);
         let survivors = survivors(&job.inputs)?;
         let entry = merge_segments(&job.inputs, &survivors, self.site(&settings))?;
-        self.finish(state, &job, Merged { survivors, entry }).map(|_| ())
+        self.finish(state, &job, &Merged { survivors, entry }).map(|_| ())
     }
 
     /// Freezes the tail and begins a new log file; `None` where there is nothing to seal.
@@ -171,13 +180,13 @@ impl Writer {
         let entry = merge_segments(&job.inputs, &survivors, site)?;
         let merged = Merged { survivors, entry };
         let mut state = self.running()?;
-        self.finish(&mut state, job, merged)
+        self.finish(&mut state, job, &merged)
     }
 
-    fn finish(&self, state: &mut State, job: &Job, merged: Merged) -> Result<bool> {
+    fn finish(&self, state: &mut State, job: &Job, merged: &Merged) -> Result<bool> {
         let made = merged.entry.iter().flat_map(|entry| &entry.parts);
         let Some(place) = state.place_of(job) else {
-            let _ = super::sweep::remove_files(&*self.shared.storage, files(made));
+            let _ = super::sweep::remove_files(&*self.shared.storage, &files(made));
             return Ok(false);
         };
         let mut segments = Vec::new();
@@ -200,9 +209,12 @@ impl Writer {
             state.manifest().log = Some(log);
             state.log.sealed();
         } else {
-            let parts = job.inputs.iter().flat_map(|input| &input.entry.parts);
-            state.dropped.extend(files(parts));
-            state.splice(place..place + job.inputs.len(), segments);
+            let range = place..place + job.inputs.len();
+            // A seal may have written new tombstones of the inputs meanwhile.
+            let now = &state.view.disk[range.clone()];
+            let dropped = files(now.iter().flat_map(|segment| &segment.entry.parts));
+            state.dropped.extend(dropped);
+            state.splice(range, segments);
         }
         self.publish(state)?;
         Ok(true)
@@ -241,7 +253,7 @@ impl State {
     /// Returns where a job's inputs are: on disk, or (0) at the front of the tail. `None` where they are not
     /// what they were, or where something is staged that a commit must not take along.
     fn place_of(&self, job: &Job) -> Option<usize> {
-        let same = |now: &Arc<Segment>, then: &Arc<Segment>| Arc::ptr_eq(&now.entry, &then.entry);
+        let same = |now: &Arc<Segment>, then: &Arc<Segment>| now.same_content(then);
         if job.seals.is_some() {
             return Some(0);
         }

@@ -42,8 +42,10 @@ pub struct Writer {
     state: Mutex<State>,
     /// Held by the thread that syncs the log; the others find their batches synced when it is done.
     syncing: Mutex<()>,
-    /// Held by the thread that seals or merges: one at a time.
-    maintaining: Mutex<()>,
+    /// Held by the thread that seals. Who needs both takes `merging` first.
+    sealing: Mutex<()>,
+    /// Held by the thread that merges, which may take long: seals go on beside it.
+    merging: Mutex<()>,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -135,7 +137,8 @@ impl Writer {
             numbers: Arc::new(Numbers::new(next_segment, next_part)),
             state: Mutex::new(state),
             syncing: Mutex::new(()),
-            maintaining: Mutex::new(()),
+            sealing: Mutex::new(()),
+            merging: Mutex::new(()),
             _lock: lock,
         };
         if unsealed {
@@ -199,7 +202,7 @@ impl Writer {
         self.show(state);
         // The commit stands; a file that cannot be removed now is removed by a later writer.
         let dropped = std::mem::take(&mut state.dropped);
-        let _ = sweep::remove_files(storage, dropped);
+        let _ = sweep::remove_files(storage, &dropped);
         let _ = sweep::remove_superseded(storage, state.committed, state.view.manifest.log);
         Ok(())
     }

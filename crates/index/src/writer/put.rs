@@ -86,7 +86,11 @@ impl Writer {
         match self.options.durability {
             Durability::Synced => self.sync_to(&ticket),
             Durability::Logged => {
-                self.show(&mut *self.running()?);
+                let mut state = self.running()?;
+                if !state.changed {
+                    // Otherwise the seal before what is staged has shown the batch already.
+                    self.show(&mut state);
+                }
                 Ok(())
             }
         }

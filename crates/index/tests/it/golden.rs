@@ -34,10 +34,10 @@ fn the_five_documents_look_as_ever() {
 
 #[test]
 fn version_1_opens_and_answers_and_can_be_written_to() {
-    let storage = load("v1");
+    let storage = load("format-1");
     let collection = open(&storage).unwrap();
     let snapshot = collection.snapshot().unwrap();
-    assert_eq!(snapshot.dump().unwrap(), include_str!("../golden/v1.txt"));
+    assert_eq!(snapshot.dump().unwrap(), include_str!("../golden/format-1.txt"));
     let bm25 = snapshot.bm25("bm25").unwrap();
     let hits = bm25.search(&bm25.analyze("fission uranium"), 10, None).unwrap();
     assert_eq!(ids(&snapshot, &hits), ["meitner", "hahn"]);
@@ -55,7 +55,7 @@ fn version_1_opens_and_answers_and_can_be_written_to() {
 /// The second version has columns, tombstones and a log.
 #[test]
 fn the_bytes_of_version_2_have_not_changed() {
-    let (old, new) = (load("v2"), Memory::new());
+    let (old, new) = (load("format-2"), Memory::new());
     lived_in(&new);
     assert_eq!(old.names(), new.names());
     for name in old.names() {
@@ -65,10 +65,10 @@ fn the_bytes_of_version_2_have_not_changed() {
 
 #[test]
 fn version_2_opens_and_answers_and_can_be_written_to() {
-    let storage = load("v2");
+    let storage = load("format-2");
     let collection = open(&storage).unwrap();
     let snapshot = collection.snapshot().unwrap();
-    assert_eq!(snapshot.dump().unwrap(), include_str!("../golden/v2.txt"));
+    assert_eq!(snapshot.dump().unwrap(), include_str!("../golden/format-2.txt"));
     assert!(snapshot.check(&ecphory_core::Silent).unwrap().is_empty());
     let bm25 = snapshot.bm25("bm25").unwrap();
     let hits = bm25.search(&bm25.analyze("fission radium"), 10, None).unwrap();
@@ -86,7 +86,7 @@ fn version_2_opens_and_answers_and_can_be_written_to() {
 #[test]
 #[ignore = "writes the golden files"]
 fn make_golden() {
-    let version = format!("v{}", ecphory_index::format::VERSION);
+    let version = format!("format-{}", ecphory_index::format::VERSION);
     let directory = Directory::create(golden().join(&version), &["seg", "wal"]).unwrap();
     let memory = Memory::new();
     let dump = lived_in(&memory).snapshot().unwrap().dump().unwrap();
