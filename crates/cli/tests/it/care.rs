@@ -143,7 +143,7 @@ fn channels_and_fields_are_added_later() {
 #[test]
 fn a_collection_of_the_first_format_is_brought_up_to_date() {
     let place = Place::new();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../index/tests/golden/v1");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../index/tests/golden/format-1");
     for from in walk(&golden) {
         let to = place.path("c.ecp").join(from.strip_prefix(&golden).unwrap());
         fs_err::create_dir_all(to.parent().unwrap()).unwrap();
