@@ -45,6 +45,14 @@ pub enum Failure {
         /// The names there are.
         among: String,
     },
+    /// A collection in which something is wrong.
+    #[error("{path} is not sound: {problems} problems")]
+    Unsound {
+        /// The path.
+        path: String,
+        /// How many.
+        problems: usize,
+    },
     /// The user pressed Ctrl-C.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -58,6 +66,7 @@ impl Failure {
             Failure::Exists { .. } | Failure::NotOurs { .. } | Failure::OtherDocuments { .. } => {
                 ErrorKind::Conflict
             }
+            Failure::Unsound { .. } => ErrorKind::Corrupt,
             Failure::Interrupted(_) => ErrorKind::Interrupted,
         }
     }

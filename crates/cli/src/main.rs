@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "errors and notices of the command go to standard error")]
 
 mod args;
+mod bytes;
 mod commands;
 mod context;
 mod cratedocs;

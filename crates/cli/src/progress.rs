@@ -67,6 +67,18 @@ impl Progress for Bars {
     }
 }
 
+/// Work inside other work, whose bar is the one to show; it can be stopped all the same.
+pub struct Unshown<'a>(pub &'a dyn Progress);
+
+impl Progress for Unshown<'_> {
+    fn begin(&self, _task: &str, _total: u64) {}
+    fn advance(&self, _units: u64) {}
+    fn end(&self) {}
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
 fn style() -> ProgressStyle {
     ProgressStyle::with_template(
         "{msg:<24} {wide_bar} {human_pos}/{human_len} {per_sec} {eta} left",

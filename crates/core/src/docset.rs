@@ -154,7 +154,9 @@ mod tests {
             either.union(&sb);
             prop_assert_eq!(docs(&either), a.union(&b).copied().collect::<BTreeSet<_>>());
             let mut rest = sa.clone();
-            b.iter().for_each(|&doc| rest.remove(DocNo(doc)));
+            for &doc in &b {
+                rest.remove(DocNo(doc));
+            }
             prop_assert_eq!(docs(&rest), a.difference(&b).copied().collect::<BTreeSet<_>>());
             let mut not = sa.clone();
             not.complement();

@@ -166,7 +166,7 @@ impl Engine {
         Ok(Collection::prepared(self.clone(), path.to_owned(), schema))
     }
 
-    fn channel_schema(&self, request: &ChannelRequest) -> Result<ChannelSchema> {
+    pub(crate) fn channel_schema(&self, request: &ChannelRequest) -> Result<ChannelSchema> {
         request.check()?;
         let kind = match &request.kind {
             RequestKind::Bm25 { k1, b, analyzer } => {

@@ -7,7 +7,7 @@ use ecphory_core::ErrorKind;
 
 use crate::channel::ChannelError;
 use crate::pipeline::PipelineError;
-use crate::read::BadDocument;
+use crate::read::{BadDocument, Place};
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -56,6 +56,22 @@ pub enum Error {
         line: Option<u64>,
         /// What is wrong.
         problem: BadDocument,
+    },
+    /// A document of a file whose id the collection has.
+    #[error("{place}: the collection has a document `{id}` already\nhint: --upsert replaces it")]
+    IdTaken {
+        /// Where the document stands.
+        place: Place,
+        /// The id.
+        id: String,
+    },
+    /// A document of a file that the collection does not take.
+    #[error("{place}")]
+    Refused {
+        /// Where the document stands.
+        place: Place,
+        /// Why.
+        source: Box<ecphory_index::Error>,
     },
     /// A corpus without documents.
     #[error("{} holds no documents{}", path.display(), if *skipped > 0 { format!(" ({skipped} were left out)") } else { String::new() })]
@@ -111,6 +127,24 @@ pub enum Error {
         /// The fingerprint of the model now.
         found: String,
     },
+    /// An order without a field.
+    #[error("{text:?} names no field to sort by; write it as `year` or `year:desc`")]
+    Order {
+        /// What was given.
+        text: String,
+    },
+    /// A declaration of a field that is none.
+    #[error("{text:?} declares no field; write it as `year:integer`")]
+    FieldDeclaration {
+        /// What was given.
+        text: String,
+    },
+    /// A place for a backup that holds other files.
+    #[error("{} holds other files; name an empty or new directory, or one with an earlier backup", path.display())]
+    NoBackup {
+        /// The path.
+        path: PathBuf,
+    },
     /// A number of hits that makes no sense.
     #[error("k has to be from 1 to {max}, found {k}")]
     Hits {
@@ -152,6 +186,8 @@ impl Error {
             Error::Pipeline(_)
             | Error::Channel(_)
             | Error::NoName { .. }
+            | Error::Order { .. }
+            | Error::FieldDeclaration { .. }
             | Error::Hits { .. }
             | Error::Fusion { .. } => ErrorKind::Usage,
             Error::Io(error) => ErrorKind::of_io(error),
@@ -166,7 +202,11 @@ impl Error {
                 ErrorKind::Input
             }
             Error::NoCollection { .. } | Error::NothingAdded { .. } => ErrorKind::NotFound,
-            Error::Exists { .. } | Error::OtherModel { .. } => ErrorKind::Conflict,
+            Error::Refused { source, .. } => source.kind(),
+            Error::IdTaken { .. }
+            | Error::Exists { .. }
+            | Error::NoBackup { .. }
+            | Error::OtherModel { .. } => ErrorKind::Conflict,
             Error::Threads { .. } => ErrorKind::Limit,
             Error::Interrupted { .. } => ErrorKind::Interrupted,
         }

@@ -32,8 +32,9 @@
 //! [`text`] turns text into terms and passages.
 //!
 //! This crate runs no server and prints nothing, reads no environment, and starts threads only when an
-//! [`Engine`] is made.
+//! [`Engine`] is made or a [`CollectionWriter`] is opened.
 
+mod browse;
 mod channel;
 mod clock;
 mod collection;
@@ -46,9 +47,13 @@ pub mod read;
 mod reader;
 mod search;
 
+pub use browse::Order;
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
 pub use clock::{Clock, SystemClock};
-pub use collection::{Collection, Filled, SEGMENT_DOCUMENTS_MAX};
+pub use collection::{
+    Bulk, BulkOptions, Collection, CollectionWriter, Durability, Filled, SEGMENT_DOCUMENTS_MAX,
+    WriterOptions, document_bytes, parse_field,
+};
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Fact};
@@ -60,8 +65,8 @@ pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
 pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Value};
 pub use ecphory_eval as eval;
 pub use ecphory_index::{
-    Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage, DenseSettings, Filter,
-    Schema,
+    BackedUp, Batch, Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage,
+    DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, Written,
 };
 pub use ecphory_model as model;
 pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};

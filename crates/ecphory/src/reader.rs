@@ -231,7 +231,17 @@ impl Reader {
         self.snapshot.generation()
     }
 
-    /// Returns the bytes of each component on disk.
+    /// Returns how many documents were deleted or replaced and still take up space, which merging gives back.
+    pub fn deleted_documents(&self) -> u64 {
+        self.snapshot.dead()
+    }
+
+    /// Returns how many documents are in the log and in memory, but in no segment on disk yet.
+    pub fn tail_documents(&self) -> u64 {
+        self.snapshot.tail_documents()
+    }
+
+    /// Returns the bytes of each component on disk and in memory.
     pub fn sizes(&self) -> Vec<ComponentSize> {
         self.snapshot.sizes()
     }

@@ -8,6 +8,8 @@ use rustc_hash::FxHashSet;
 
 use crate::schema::ChannelKind;
 use crate::segment::Segment;
+use crate::segment::columns::ColumnsPart;
+use crate::segment::documents::DocumentsPart;
 use crate::{Collection, Error, Result, Snapshot};
 
 impl Collection {
@@ -65,9 +67,9 @@ impl Snapshot {
             return;
         }
         let mut note = |outcome: Result<()>| found.extend(outcome.err());
-        note(segment.stored.get().and_then(|part| part.check_all()));
+        note(segment.stored.get().and_then(DocumentsPart::check_all));
         if let Some(columns) = &segment.columns {
-            note(columns.get().and_then(|part| part.check_all()));
+            note(columns.get().and_then(ColumnsPart::check_all));
         }
         for (channel, position) in self.schema().channels.iter().zip(0..) {
             match &channel.kind {

@@ -2,10 +2,32 @@
 
 use ecphory_core::{DocAddress, DocSet};
 
+use crate::{Result, Snapshot};
+
 /// A set of documents of one snapshot; good for that snapshot only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     sets: Vec<DocSet>,
+}
+
+impl Snapshot {
+    /// Selects documents by their addresses.
+    ///
+    /// # Errors
+    /// [`Error::Address`](crate::Error::Address) for an address of another snapshot.
+    pub fn select_addresses(
+        &self,
+        addresses: impl IntoIterator<Item = DocAddress>,
+    ) -> Result<Selection> {
+        let segments = self.open_segments().iter();
+        let mut sets: Vec<DocSet> =
+            segments.map(|segment| DocSet::new(segment.documents as usize)).collect();
+        for at in addresses {
+            self.check_address(at)?;
+            sets[at.segment as usize].insert(at.doc);
+        }
+        Ok(Selection::from_sets(sets))
+    }
 }
 
 impl Selection {

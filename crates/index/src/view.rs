@@ -160,7 +160,7 @@ impl View {
 fn check_rows(batch: &LoggedBatch, settings: &Settings) -> Result<()> {
     let known = |rows: &LoggedRows| {
         let position = settings.dense_position(&rows.channel);
-        let dimensions = position.map_or(0, |position| settings.dimensions(position) as u64);
+        let dimensions = position.map_or(0, |position| u64::from(settings.dimensions(position)));
         let count: u64 = rows.counts.iter().map(|&count| u64::from(count)).sum();
         rows.counts.len() == batch.documents.len()
             && dimensions > 0

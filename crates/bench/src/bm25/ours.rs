@@ -63,7 +63,7 @@ impl Ours {
             "seconds": seconds,
             "documents": documents.len(),
             "bytes": folder_bytes(folder, |_| true)?,
-            "index_bytes": channel.map(|size| size.bytes).sum::<u64>(),
+            "index_bytes": channel.map(|size| size.disk).sum::<u64>(),
         }))
     }
 

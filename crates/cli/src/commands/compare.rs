@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ecphory::eval::compare::{ComparedSet, Comparison};
 use ecphory::eval::{Dataset, EvaluateOptions, Metric, Qrels, Run as TrecRun};
-use ecphory::read::{self, ReadOptions};
-use ecphory::{ChannelRequest, Collection, RequestKind};
+use ecphory::{BulkOptions, ChannelRequest, Collection, RequestKind};
 use fs_err as fs;
 
 use crate::args::Compare;
@@ -120,8 +119,9 @@ fn collection_of(
     let collection = if path.join("CURRENT").is_file() {
         context.engine.open(&path)?
     } else {
-        let corpus =
-            read::corpus(&dataset.corpus, &ReadOptions { skip_bad: true }, context.progress())?;
+        let collection = context.engine.create(&path, requests)?;
+        let options = BulkOptions::default();
+        let corpus = index::build(&collection, &dataset.corpus, true, options, context)?;
         if !corpus.skipped.is_empty() {
             let count = corpus.skipped.len();
             context.notice(&format!(
@@ -129,8 +129,6 @@ fn collection_of(
                 dataset.name
             ));
         }
-        let collection = context.engine.create(&path, requests)?;
-        collection.add(&corpus.documents, context.progress())?;
         collection
     };
     index::fill(&collection, &path, context)?;

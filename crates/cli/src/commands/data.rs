@@ -44,7 +44,8 @@ fn list(context: &Context) -> anyhow::Result<()> {
 
 fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     let set = context.dataset(name)?;
-    let corpus = read::corpus(&set.corpus, &ReadOptions { skip_bad: true }, context.progress())?;
+    let options = ReadOptions { skip_bad: true };
+    let corpus = read::documents(&set.corpus, &options, context.progress(), &mut |_, _| Ok(()))?;
     let judgments: usize = set.qrels.queries.values().map(std::collections::BTreeMap::len).sum();
     let relevant = set
         .qrels
@@ -57,7 +58,7 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
         "name": set.name,
         "split": set.split,
         "corpus": set.corpus.display().to_string(),
-        "documents": corpus.documents.len(),
+        "documents": corpus.documents,
         "documents_left_out": corpus.skipped.len(),
         "queries": set.queries.len(),
         "judgments": judgments,

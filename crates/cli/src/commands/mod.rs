@@ -1,7 +1,10 @@
 //! The commands, one module each: arguments and context in, output out.
 
+mod add;
+mod care;
 mod compare;
 mod data;
+mod delete;
 mod encode;
 mod eval;
 mod fuse;
@@ -20,6 +23,8 @@ pub fn dispatch(command: &Command, context: &Context) -> anyhow::Result<()> {
     match command {
         Command::Quickstart(args) => quickstart::quickstart(args, context),
         Command::Index(args) => index::index(args, context),
+        Command::Add(args) => add::add(args, context),
+        Command::Delete(args) => delete::delete(args, context),
         Command::Search(args) => search::search(args, context),
         Command::Run(args) => run::run(args, context),
         Command::Eval(args) => eval::eval(args, context),
@@ -29,5 +34,10 @@ pub fn dispatch(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Models(args) => models::models(args, context),
         Command::Data(args) => data::data(args, context),
         Command::Inspect(args) => inspect::inspect(args, context),
+        Command::Check(args) => care::check(args, context),
+        Command::Compact(args) => care::compact(args, context),
+        Command::Backup(args) => care::backup(args, context),
+        Command::Restore(args) => care::restore(args, context),
+        Command::Migrate(args) => care::migrate(args, context),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ecphory::{Document, Hit, Response, SearchOptions, Value};
+use ecphory::{Document, Filter, Hit, Order, Pipeline, Reader, Response, SearchOptions, Value};
 use serde_json::{Map, json};
 
 use crate::args::Search;
@@ -10,6 +10,12 @@ use crate::context::{Context, print_json};
 
 /// How many characters of a text are shown under a hit.
 const SNIPPET: usize = 160;
+
+/// How many values of a facet are shown.
+const FACET_VALUES: usize = 20;
+
+/// A field with its values and their counts.
+type Facet = (String, Vec<(Value, u64)>);
 
 /// Answers one query.
 pub fn search(args: &Search, context: &Context) -> anyhow::Result<()> {
@@ -19,10 +25,20 @@ pub fn search(args: &Search, context: &Context) -> anyhow::Result<()> {
         Some(filter) => reader.pipeline(&format!("({}) >> where({filter})", args.pipeline))?,
         None => reader.pipeline(&args.pipeline)?,
     };
-    let options = SearchOptions { k: args.k, explain: args.explain, documents: true };
-    let response = reader.search(&pipeline, &args.query, &options)?;
+    let filter: Option<Filter> =
+        args.filter.as_deref().map(str::parse).transpose().map_err(ecphory::Error::from)?;
+    let order: Option<Order> = args.sort.as_deref().map(str::parse).transpose()?;
+    let response = answer(args, &reader, &pipeline, filter.as_ref(), order.as_ref())?;
+    let mut facets: Vec<Facet> = Vec::new();
+    for field in &args.facets {
+        facets.push((field.clone(), reader.facets(field, filter.as_ref(), FACET_VALUES)?));
+    }
     if context.common.json {
-        return print_json(&to_json(&args.query, &pipeline.to_string(), &response));
+        let mut object = to_json(&args.query, &pipeline.to_string(), &response);
+        if !facets.is_empty() {
+            object["facets"] = facets_json(&facets);
+        }
+        return print_json(&object);
     }
     let mut out = io::stdout().lock();
     for (i, hit) in response.hits.iter().enumerate() {
@@ -30,6 +46,12 @@ pub fn search(args: &Search, context: &Context) -> anyhow::Result<()> {
     }
     if response.hits.is_empty() {
         writeln!(out, "nothing found")?;
+    }
+    for (field, counts) in &facets {
+        writeln!(out, "{field}:")?;
+        for (value, count) in counts {
+            writeln!(out, "{count:>9}  {value}")?;
+        }
     }
     if args.explain {
         writeln!(out, "pipeline {pipeline}")?;
@@ -41,6 +63,35 @@ pub fn search(args: &Search, context: &Context) -> anyhow::Result<()> {
         context.notice(&format!("note: {note}"));
     }
     Ok(())
+}
+
+/// Searches, and sorts what was found; or takes the first documents in an order, where nothing is asked.
+fn answer(
+    args: &Search,
+    reader: &Reader,
+    pipeline: &Pipeline,
+    filter: Option<&Filter>,
+    order: Option<&Order>,
+) -> anyhow::Result<Response> {
+    if let (Some(order), true) = (order, args.query.trim().is_empty()) {
+        let hits = reader.browse(order, filter, args.k)?;
+        return Ok(Response { hits, ..Response::default() });
+    }
+    let options = SearchOptions { k: args.k, explain: args.explain, documents: true };
+    let mut response = reader.search(pipeline, &args.query, &options)?;
+    if let Some(order) = order {
+        response.hits = reader.reorder(response.hits, order)?;
+    }
+    Ok(response)
+}
+
+fn facets_json(facets: &[Facet]) -> serde_json::Value {
+    let values = |counts: &[(Value, u64)]| -> serde_json::Value {
+        let each = counts.iter();
+        each.map(|(value, count)| json!({"value": value_json(value), "count": count})).collect()
+    };
+    let fields = facets.iter().map(|(field, counts)| (field.clone(), values(counts)));
+    serde_json::Value::Object(fields.collect())
 }
 
 /// Writes one hit: rank, score, id, title and the beginning of the text.

@@ -1,6 +1,6 @@
 //! Every wrong input gives a message that names the place, and the exit code of its kind.
 
-use crate::support::{CORPUS, Place};
+use crate::support::{CORPUS, Place, flipped};
 
 const INPUT: i32 = 3;
 const USAGE: i32 = 2;
@@ -79,6 +79,18 @@ fn wrong_expressions_are_shown_with_a_caret() {
 }
 
 #[test]
+fn sizes_that_are_none_are_shown_how_to_be_written() {
+    let place = Place::new();
+    place.write("corpus.jsonl", CORPUS);
+    for (size, reason) in [("lots", "256MiB"), ("1M", "256MiB"), ("1MiB", "at least 16MiB")] {
+        let message = place.fails(USAGE, &["index", "c.ecp", "corpus.jsonl", "--memory", size]);
+        assert!(message.contains(reason), "{message}");
+    }
+    place.fails(USAGE, &["index", "c.ecp", "--resume", "--memory", "1GiB"]);
+    assert!(!place.path("c.ecp").exists());
+}
+
+#[test]
 fn a_collection_is_never_overwritten_by_accident() {
     let place = Place::new();
     place.write("corpus.jsonl", CORPUS);
@@ -99,15 +111,13 @@ fn a_flipped_or_missing_byte_is_corruption() {
     let segment = place.path("c.ecp/seg");
     let parts: Vec<_> =
         fs_err::read_dir(&segment).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(parts.len() >= 2, "documents and bm25 are parts of their own");
+    assert!(parts.len() >= 3, "documents, columns and bm25 are parts of their own");
+    let search = ["search", "c.ecp", "radium", "-p", "bm25", "--filter", "lang = \"en\""];
     for part in parts {
         let whole = fs_err::read(&part).unwrap();
-        let mut flipped = whole.clone();
-        flipped[whole.len() / 2] ^= 0x10;
-        for broken in [&flipped, &whole[..whole.len() - 7], &[][..]] {
+        for broken in [&flipped(&whole)[..], &whole[..whole.len() - 7], &[]] {
             fs_err::write(&part, broken).unwrap();
-            let message =
-                place.fails(CORRUPT, &["search", "c.ecp", "radium", "--pipeline", "bm25"]);
+            let message = place.fails(CORRUPT, &search);
             let name = part.file_name().unwrap().to_string_lossy().into_owned();
             assert!(message.contains(&name), "no file name in: {message}");
         }

@@ -7,6 +7,11 @@
 )]
 
 mod bad_input;
+mod care;
 mod judge;
+mod kill;
 mod main_job;
 mod support;
+#[path = "../../../ecphory/tests/it/tiny_model.rs"]
+mod tiny_model;
+mod writing;

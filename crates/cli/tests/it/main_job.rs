@@ -20,6 +20,23 @@ fn lexical_index_search_and_inspect() {
 }
 
 #[test]
+fn little_memory_makes_more_segments_and_the_same_answers() {
+    let place = Place::new();
+    let line = |i: usize| {
+        let text = format!("whale {} sea {} {}", i % 7, i % 11, "plankton ".repeat(60));
+        format!("{{\"_id\": \"{i}\", \"text\": \"{text}\"}}\n")
+    };
+    place.write("corpus.jsonl", (0..9000).map(line).collect::<String>());
+    place.ok(&["index", "much.ecp", "corpus.jsonl"]);
+    place.ok(&["index", "little.ecp", "corpus.jsonl", "--memory", "16MiB"]);
+    let segments = |name| place.json(&["inspect", name])["segments"].as_u64().unwrap();
+    assert_eq!(segments("much.ecp"), 1);
+    assert!(segments("little.ecp") > 1);
+    let hits = |name| place.json(&["search", name, "sea 3 10", "-p", "bm25"])["hits"].clone();
+    assert_eq!(hits("much.ecp"), hits("little.ecp"));
+}
+
+#[test]
 fn a_filter_never_costs_hits() {
     let place = Place::new();
     place.write("corpus.jsonl", CORPUS);

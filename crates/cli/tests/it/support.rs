@@ -84,6 +84,15 @@ impl Place {
     }
 }
 
+/// Flips a bit in the middle of a file's content; what is zero may be padding, which nobody reads.
+pub fn flipped(content: &[u8]) -> Vec<u8> {
+    let mut flipped = content.to_vec();
+    let middle = content.len() / 2;
+    let used = (middle..content.len()).find(|&at| content[at] != 0).unwrap();
+    flipped[used] ^= 0x10;
+    flipped
+}
+
 /// Finds a data set's directory through `ECPHORY_DATA`.
 pub fn data(name: &str) -> Option<PathBuf> {
     let directories = std::env::var_os("ECPHORY_DATA").unwrap_or_default();

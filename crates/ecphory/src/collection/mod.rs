@@ -1,22 +1,35 @@
-//! A collection: documents that are added in atomic commits, and channels that are filled afterwards.
+//! A collection: documents that come in bulk or batch by batch, and channels over them.
+//!
+//! A corpus that is there from the start goes in through [`Collection::add`] or [`Collection::bulk`], in one
+//! commit, and [`Collection::fill`] encodes it afterwards. A collection that lives is written to through
+//! [`Collection::writer`].
 //!
 //! A new collection is built in a directory beside its path and renamed into place by the first
-//! successful [`Collection::add`]: a corpus that turns out to be malformed leaves nothing behind. One
-//! writer at a time; readers are never locked out. Documents cannot be changed or deleted yet.
+//! successful commit: a corpus that turns out to be malformed leaves nothing behind. One
+//! writer at a time; readers are never locked out.
 
+mod building;
+mod bulk;
+mod care;
 mod fill;
+mod maintenance;
+mod pace;
+mod vectors;
+mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use ecphory_core::storage::{Directory, Storage};
 use ecphory_core::{Document, Progress};
 use ecphory_index::{Collection as IndexCollection, Schema};
-use fs_err as fs;
 
+pub use bulk::{Bulk, BulkOptions, document_bytes};
+pub use care::parse_field;
 pub use fill::Filled;
+pub use writer::{CollectionWriter, Durability, WriterOptions};
 
 use crate::{Engine, Error, Reader, Result};
+use building::Building;
 
 /// How many documents go into one segment at most: larger batches are split inside their commit.
 pub const SEGMENT_DOCUMENTS_MAX: usize = 1 << 18;
@@ -59,51 +72,52 @@ impl Collection {
     /// Where an id is there already or comes twice, a document has no text for any channel, another
     /// writer is at work, the disk is full, or the work is cancelled. Nothing has changed then.
     pub fn add(&self, documents: &[Document], progress: &dyn Progress) -> Result<()> {
-        self.add_in_parts(documents, SEGMENT_DOCUMENTS_MAX, progress)
+        let mut bulk = self.bulk(&BulkOptions::default(), progress)?;
+        bulk.extend(documents)?;
+        bulk.commit()
     }
 
-    fn add_in_parts(
-        &self,
-        documents: &[Document],
-        segment: usize,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        // The lock is held for the whole first commit: two of them would build in the same place.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*state {
-            State::Open(index) => {
-                let index = index.clone();
-                drop(state);
-                self.stage(&index, documents, segment, progress)
-            }
-            State::Prepared(schema) => {
-                let building = Building::start(&self.path)?;
-                let index = IndexCollection::create(building.storage()?, schema.clone())?;
-                self.stage(&index, documents, segment, progress)?;
-                drop(index);
-                building.publish(&self.path)?;
-                let storage: Arc<dyn Storage> = Arc::new(Directory::open(&self.path)?);
-                *state = State::Open(IndexCollection::open(storage)?);
-                Ok(())
+    /// Encodes every document that a dense channel does not cover yet, and commits every few seconds.
+    ///
+    /// # Errors
+    /// Where nothing was added yet or another writer is at work; otherwise as [`CollectionWriter::fill`].
+    pub fn fill(&self, progress: &dyn Progress) -> Result<Filled> {
+        let reader = self.snapshot()?;
+        for channel in reader.dense_channels() {
+            let coverage = reader.coverage(&channel)?;
+            if coverage.covered < coverage.total {
+                return self.writing(|writer| writer.fill(progress));
             }
         }
+        Ok(Filled::default())
     }
 
-    fn stage(
-        &self,
-        index: &IndexCollection,
-        documents: &[Document],
-        segment: usize,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        let writer = index.writer()?;
-        for part in documents.chunks(segment) {
-            writer.stage(part, self.engine.pool(), progress)?;
-        }
-        Ok(writer.commit()?)
+    /// Merges all segments, and gives the space of deleted documents back.
+    ///
+    /// # Errors
+    /// Where nothing was added yet or another writer is at work; otherwise as [`CollectionWriter::compact`].
+    pub fn compact(&self) -> Result<()> {
+        self.writing(CollectionWriter::compact)
     }
 
-    /// Returns a view of the newest commit, which never changes.
+    /// Erases deleted and replaced documents from all files of the collection.
+    ///
+    /// # Errors
+    /// Where nothing was added yet or another writer is at work; otherwise as [`CollectionWriter::purge`].
+    pub fn purge(&self) -> Result<()> {
+        self.writing(CollectionWriter::purge)
+    }
+
+    /// Does something with a writer that is opened for it.
+    fn writing<T>(&self, work: impl FnOnce(&CollectionWriter) -> Result<T>) -> Result<T> {
+        self.index()?;
+        let writer = self.writer(&WriterOptions::default())?;
+        let done = work(&writer)?;
+        writer.close()?;
+        Ok(done)
+    }
+
+    /// Returns a view of what was written so far, which never changes.
     ///
     /// # Errors
     /// Where nothing was added yet, or a file is damaged.
@@ -111,63 +125,25 @@ impl Collection {
         Ok(Reader::new(self.engine.clone(), self.index()?.snapshot()?))
     }
 
+    /// Returns the index; where it is not on disk yet it is made, without documents.
+    fn index_or_create(&self) -> Result<IndexCollection> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match &*state {
+            State::Open(index) => return Ok(index.clone()),
+            State::Prepared(schema) => {
+                let building = Building::start(&self.path)?;
+                IndexCollection::create(building.storage()?, schema.clone())?;
+                building.publish(&self.path)?
+            }
+        };
+        *state = State::Open(index.clone());
+        Ok(index)
+    }
+
     fn index(&self) -> Result<IndexCollection> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Open(index) => Ok(index.clone()),
             State::Prepared(_) => Err(Error::NothingAdded { path: self.path.clone() }),
-        }
-    }
-}
-
-/// The directory in which a new collection is built; it goes away unless it is published.
-struct Building {
-    path: PathBuf,
-    published: bool,
-}
-
-impl Building {
-    /// Takes the directory `.NAME.building` beside the path; one that a dead process left is emptied.
-    fn start(path: &Path) -> Result<Self> {
-        let name = path.file_name().ok_or_else(|| Error::NoName { path: path.to_owned() })?;
-        let building = path.with_file_name(format!(".{}.building", name.to_string_lossy()));
-        if building.is_dir() {
-            let left: Arc<dyn Storage> = Arc::new(Directory::open(&building)?);
-            // A living process holds the lock while it builds.
-            let guard = left.lock().map_err(|error| match error.kind() {
-                std::io::ErrorKind::WouldBlock => Error::Index(ecphory_index::Error::Locked),
-                _ => Error::Io(error),
-            })?;
-            fs::remove_dir_all(&building)?;
-            drop(guard);
-        }
-        if let Some(parent) = building.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs::create_dir_all(parent)?;
-        }
-        Ok(Self { path: building, published: false })
-    }
-
-    fn storage(&self) -> Result<Arc<dyn Storage>> {
-        Ok(Arc::new(Directory::create(&self.path, &[ecphory_index::format::SEGMENTS])?))
-    }
-
-    fn publish(mut self, path: &Path) -> Result<()> {
-        // Renaming would replace an empty directory; whatever has come here meanwhile is not ours.
-        if path.symlink_metadata().is_ok() {
-            return Err(Error::Exists { path: path.to_owned() });
-        }
-        fs::rename(&self.path, path)?;
-        self.published = true;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-        Ok(())
-    }
-}
-
-impl Drop for Building {
-    fn drop(&mut self) {
-        if !self.published {
-            // The error that brought us here is the one to report; a rest is emptied by the next start.
-            let _ = fs::remove_dir_all(&self.path);
         }
     }
 }

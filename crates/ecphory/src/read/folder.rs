@@ -68,7 +68,7 @@ fn walk(root: &Path, reading: &mut Reading<'_>) -> Result<Vec<File>, Error> {
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 if hidden {
-                    reading.corpus.ignored += 1;
+                    reading.summary.ignored += 1;
                 } else {
                     folders.push(path);
                 }
@@ -84,7 +84,7 @@ fn walk(root: &Path, reading: &mut Reading<'_>) -> Result<Vec<File>, Error> {
                 }),
                 // A link to nowhere with a known extension stands for a document that is not there.
                 (Some(_), Err(error)) => return Err(error.into()),
-                _ => reading.corpus.ignored += 1,
+                _ => reading.summary.ignored += 1,
             }
         }
     }

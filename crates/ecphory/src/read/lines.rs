@@ -47,17 +47,22 @@ pub(super) fn for_each(
     let read = (|| {
         let mut lines = unzipped(path, Counted { file: fs::File::open(path)?, progress })?;
         let mut buffer = Vec::new();
+        let mut place = Place { path: path.to_owned(), line: None };
         for number in 1.. {
-            buffer.clear();
-            let length =
-                lines.read_until(b'\n', &mut buffer).map_err(|e| failed(path, number, e))?;
+            place.line = Some(number);
+            let length = next_line(&mut *lines, reading.line_bytes_max, &mut buffer)
+                .map_err(|source| failed(path, number, source))?;
             if length == 0 {
                 break;
             }
             if number % LINES_PER_CHECK == 0 {
                 reading.check_cancelled()?;
             }
-            let place = Place { path: path.to_owned(), line: Some(number) };
+            if length > buffer.len() as u64 {
+                let limit = reading.line_bytes_max;
+                reading.refuse(&place, BadDocument::LongLine { bytes: length, limit })?;
+                continue;
+            }
             match std::str::from_utf8(without_end(&buffer, number == 1)) {
                 Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => take(reading, &place, line)?,
@@ -71,6 +76,20 @@ pub(super) fn for_each(
     })();
     progress.end();
     read
+}
+
+/// Reads a line with its end into the buffer, and returns its length; 0 at the end of the file.
+///
+/// Of a line that is longer than the limit, the rest is passed over: then the buffer is shorter than it.
+fn next_line(lines: &mut dyn BufRead, limit: usize, buffer: &mut Vec<u8>) -> io::Result<u64> {
+    buffer.clear();
+    // One long line is no reason to keep as much for all the others.
+    buffer.shrink_to(BUFFER_BYTES);
+    let length = (&mut *lines).take(limit as u64).read_until(b'\n', buffer)?;
+    if length < limit || buffer.last() == Some(&b'\n') {
+        return Ok(length as u64);
+    }
+    Ok(length as u64 + lines.skip_until(b'\n')? as u64)
 }
 
 fn without_end(line: &[u8], first: bool) -> &[u8] {

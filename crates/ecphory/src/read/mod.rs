@@ -2,7 +2,12 @@
 //!
 //! The layout of JSONL is BEIR's: `_id`, `title`, `text`; every other key becomes a field. What is
 //! malformed is an error that names file and line, or, with [`ReadOptions::skip_bad`], is left out and
-//! listed. Everything is read into memory; for corpora larger than that, read and add in parts.
+//! listed.
+//!
+//! [`documents`] hands over one document after the other, so a corpus may be larger than memory. It keeps
+//! 29 to 57 bytes for each document of a JSONL or TSV file (a hash of its id and its line, so that an id that
+//! comes twice is named with both lines), about 200 for each file of a folder (its path, as the order is that of the
+//! paths), and what it lists as left out. [`corpus`] collects everything in memory.
 
 mod folder;
 mod html;
@@ -10,18 +15,24 @@ mod jsonl;
 mod lines;
 mod markdown;
 mod problem;
+mod seen;
 mod tsv;
 
+use std::fmt;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use ecphory_core::{Document, Progress};
 use fs_err as fs;
-use rustc_hash::FxHashMap;
 
 pub use problem::BadDocument;
 
 use crate::Error;
+use seen::SeenIds;
+
+/// The longest line: more than any document that can be stored takes as JSON. What is longer is malformed,
+/// and is passed over without being held.
+pub const LINE_BYTES_MAX: usize = 1 << 29;
 
 /// How to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,11 +41,22 @@ pub struct ReadOptions {
     pub skip_bad: bool,
 }
 
-/// What was read.
+/// A whole corpus.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Corpus {
     /// The documents in the order in which they stand.
     pub documents: Vec<Document>,
+    /// What was left out because it is malformed; empty without [`ReadOptions::skip_bad`].
+    pub skipped: Vec<Skipped>,
+    /// How many files of a folder were passed over: hidden ones, and those of unknown extensions.
+    pub ignored: u64,
+}
+
+/// What was read, without the documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many documents were handed over.
+    pub documents: u64,
     /// What was left out because it is malformed; empty without [`ReadOptions::skip_bad`].
     pub skipped: Vec<Skipped>,
     /// How many files of a folder were passed over: hidden ones, and those of unknown extensions.
@@ -50,22 +72,43 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Reads a corpus.
+/// Where a document stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1, where a file has several documents.
+    pub line: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))
+    }
+}
+
+/// What takes the documents, one by one, each with its place. An error ends the reading.
+pub type Sink<'a> = dyn FnMut(Document, &Place) -> Result<(), Error> + 'a;
+
+/// Reads documents and hands them over in the order in which they stand.
 ///
 /// The format follows the extension (`.jsonl`, `.ndjson`, `.json`, `.tsv`, any with `.gz`; `.txt`, `.md`,
 /// `.html` for a single document); a directory is read as a folder.
 ///
 /// # Errors
 /// Where the path does not exist or cannot be read, the format is unknown, a document is malformed (unless
-/// they are skipped), no document is left, or the work is cancelled.
-pub fn corpus(
+/// they are skipped), no document is left, the work is cancelled, or the sink says so. Documents before
+/// the malformed one have been handed over then.
+pub fn documents(
     path: impl AsRef<Path>,
     options: &ReadOptions,
     progress: &dyn Progress,
-) -> Result<Corpus, Error> {
+    sink: &mut Sink<'_>,
+) -> Result<Summary, Error> {
     let path = path.as_ref();
     let metadata = fs::metadata(path)?;
-    let mut reading = Reading::new(path, *options, progress);
+    let mut reading = Reading::new(path, *options, progress, sink);
     if metadata.is_dir() {
         folder::read(path, &mut reading)?;
     } else {
@@ -75,11 +118,29 @@ pub fn corpus(
             Format::Page => folder::read_file(path, &mut reading)?,
         }
     }
-    if reading.corpus.documents.is_empty() {
-        let skipped = reading.corpus.skipped.len();
+    let summary = reading.summary;
+    if summary.documents == 0 {
+        let skipped = summary.skipped.len();
         return Err(Error::EmptyCorpus { path: path.to_owned(), skipped });
     }
-    Ok(reading.corpus)
+    Ok(summary)
+}
+
+/// Reads a corpus into memory.
+///
+/// # Errors
+/// As [`documents`].
+pub fn corpus(
+    path: impl AsRef<Path>,
+    options: &ReadOptions,
+    progress: &dyn Progress,
+) -> Result<Corpus, Error> {
+    let mut all = Vec::new();
+    let summary = documents(path, options, progress, &mut |document, _| {
+        all.push(document);
+        Ok(())
+    })?;
+    Ok(Corpus { documents: all, skipped: summary.skipped, ignored: summary.ignored })
 }
 
 /// The formats of one file.
@@ -117,26 +178,27 @@ struct Reading<'a> {
     root: PathBuf,
     options: ReadOptions,
     progress: &'a dyn Progress,
-    corpus: Corpus,
-    /// Where each id was seen first: a line of the file.
-    seen: FxHashMap<String, u64>,
-}
-
-/// Where a document stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    path: PathBuf,
-    line: Option<u64>,
+    sink: &'a mut Sink<'a>,
+    summary: Summary,
+    seen: SeenIds,
+    line_bytes_max: usize,
 }
 
 impl<'a> Reading<'a> {
-    fn new(root: &Path, options: ReadOptions, progress: &'a dyn Progress) -> Self {
+    fn new(
+        root: &Path,
+        options: ReadOptions,
+        progress: &'a dyn Progress,
+        sink: &'a mut Sink<'a>,
+    ) -> Self {
         Self {
             root: root.to_owned(),
             options,
             progress,
-            corpus: Corpus::default(),
-            seen: FxHashMap::default(),
+            sink,
+            summary: Summary::default(),
+            seen: SeenIds::default(),
+            line_bytes_max: LINE_BYTES_MAX,
         }
     }
 
@@ -144,8 +206,8 @@ impl<'a> Reading<'a> {
     fn take(&mut self, place: &Place, read: Result<Document, BadDocument>) -> Result<(), Error> {
         match read.and_then(|document| self.admit(place, document)) {
             Ok(document) => {
-                self.corpus.documents.push(document);
-                Ok(())
+                self.summary.documents += 1;
+                (self.sink)(document, place)
             }
             Err(problem) => self.refuse(place, problem),
         }
@@ -158,11 +220,11 @@ impl<'a> Reading<'a> {
         if !has_text(&document) {
             return Err(BadDocument::NoText { id: document.id });
         }
-        if let Some(line) = place.line {
-            if let Some(&first_line) = self.seen.get(&document.id) {
-                return Err(BadDocument::Duplicate { id: document.id, first_line });
-            }
-            self.seen.insert(document.id.clone(), line);
+        // The files of a folder have different paths, and so different ids.
+        if let Some(line) = place.line
+            && let Some(first_line) = self.seen.insert(&document.id, line)
+        {
+            return Err(BadDocument::Duplicate { id: document.id, first_line });
         }
         Ok(document)
     }
@@ -171,11 +233,8 @@ impl<'a> Reading<'a> {
         if !self.options.skip_bad {
             return Err(Error::Document { path: place.path.clone(), line: place.line, problem });
         }
-        let mut shown = place.path.display().to_string();
-        if let Some(line) = place.line {
-            shown = format!("{shown}:{line}");
-        }
-        self.corpus.skipped.push(Skipped { place: shown, reason: problem.to_string() });
+        let skipped = Skipped { place: place.to_string(), reason: problem.to_string() };
+        self.summary.skipped.push(skipped);
         Ok(())
     }
 

@@ -57,6 +57,14 @@ pub enum BadDocument {
         /// The first bad byte, from 1, in the line or the file.
         byte: usize,
     },
+    /// A line that is longer than any document.
+    #[error("the line has {bytes} bytes, more than the {limit} there may be; is it a JSON list?")]
+    LongLine {
+        /// How many it has.
+        bytes: u64,
+        /// How many there may be.
+        limit: usize,
+    },
     /// An id for the second time.
     #[error("the id `{id}` was used before, on line {first_line}")]
     Duplicate {

@@ -225,3 +225,56 @@ fn reading_stops_on_request() {
     let error = corpus(folder.path(), &ReadOptions::default(), &Stop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
 }
+
+#[test]
+fn documents_are_handed_over_as_they_come() {
+    let lines = "{\"_id\":1,\"text\":\"x\"}\n\n{\"_id\":2,\"text\":\"y\"}\nbad\n{\"_id\":3,\"text\":\"z\"}\n";
+    let folder = folder(&[("c.jsonl", lines.as_bytes())]);
+    let path = folder.path().join("c.jsonl");
+    let run = |skip_bad, most: usize| {
+        let mut taken = Vec::new();
+        let options = ReadOptions { skip_bad };
+        let read = documents(&path, &options, &Silent, &mut |document, place| {
+            if taken.len() == most {
+                return Err(Error::Interrupted { doing: "taking" });
+            }
+            taken.push((document.id, place.line.unwrap()));
+            Ok(())
+        });
+        (read, taken)
+    };
+    // Reading ends where the sink says so, before the malformed line.
+    let (read, taken) = run(false, 1);
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(taken, [("1".to_owned(), 1)]);
+    // What stands before a malformed line has been handed over.
+    let (read, taken) = run(false, 9);
+    assert!(read.unwrap_err().to_string().contains("line 4"));
+    assert_eq!(taken.len(), 2);
+    let (read, taken) = run(true, 9);
+    let read = read.unwrap();
+    assert_eq!((read.documents, read.skipped.len()), (3, 1));
+    assert_eq!(taken[2], ("3".to_owned(), 5));
+}
+
+#[test]
+fn a_line_that_is_too_long_is_named_and_passed_over() {
+    let long = format!("{{\"_id\":2,\"text\":\"{}\"}}", "x ".repeat(200_000));
+    let fits = format!("{{\"_id\":3,\"text\":\"{}\"}}", "x".repeat(80));
+    assert_eq!(fits.len() + 1, 100);
+    let lines = format!("{{\"_id\":1,\"text\":\"x\"}}\n{long}\n{fits}\n{long}");
+    let folder = folder(&[("c.jsonl", lines.as_bytes())]);
+    let path = folder.path().join("c.jsonl");
+    for (skip_bad, taken, skipped) in [(true, 2, 2), (false, 1, 0)] {
+        let mut ignore = |_: Document, _: &Place| Ok(());
+        let mut reading = Reading::new(&path, ReadOptions { skip_bad }, &Silent, &mut ignore);
+        reading.line_bytes_max = 100;
+        let read = jsonl::read(&path, lines.len() as u64, &mut reading);
+        assert_eq!(read.is_err(), !skip_bad);
+        if let Err(error) = read {
+            assert!(error.to_string().contains("line 2: the line has 400020 bytes"), "{error}");
+        }
+        assert_eq!(reading.summary.documents, taken);
+        assert_eq!(reading.summary.skipped.len(), skipped);
+    }
+}

@@ -3,7 +3,7 @@ use ecphory::{Document, ErrorKind, Pipeline, Reader, SearchOptions, Silent};
 use crate::support::{Bench, StopAfter, documents, requests, write_model};
 
 /// The hits of a few queries with their scores: what two equal collections have to agree on.
-fn answers(reader: &Reader, pipeline: &str) -> Vec<(String, f32)> {
+pub fn answers(reader: &Reader, pipeline: &str) -> Vec<(String, f32)> {
     let pipeline: Pipeline = pipeline.parse().unwrap();
     let options = SearchOptions { k: 1000, ..SearchOptions::default() };
     let queries = ["radium decay", "moon light orbit", "penicillin"];

@@ -1,4 +1,4 @@
-//! The facade from outside: pipelines against a naive evaluation, filters, filling, models, errors.
+//! The facade from outside: pipelines against a naive evaluation, filters, filling, writing, models, errors.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
@@ -6,3 +6,5 @@ mod collection;
 mod naive;
 mod search;
 mod support;
+mod tiny_model;
+mod writing;

@@ -162,6 +162,10 @@ impl Binder<'_> {
             }
             (None | Some(FieldKind::Integer | FieldKind::Float), Literal::Float(number)) => {
                 put_float(&mut key, *number);
+                if number.is_nan() {
+                    // No parser makes it, and nothing compares with it.
+                    return Ok(KeyRange { low: Excluded(key.clone()), high: Excluded(key) });
+                }
             }
             (None | Some(FieldKind::Bool), Literal::Bool(flag)) => put_bool(&mut key, *flag),
             (Some(kind), literal) => {

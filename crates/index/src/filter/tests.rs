@@ -218,3 +218,21 @@ fn depth_is_limited() {
         assert!(nested(100_000).parse::<Filter>().is_err());
     }
 }
+
+#[test]
+fn nothing_compares_with_nan() {
+    use Comparison as C;
+    let schema = crate::Schema { channels: Vec::new(), fields: Vec::new() };
+    let mut key = Vec::new();
+    crate::segment::columns::put_float(&mut key, 1.5);
+    for comparison in [C::Equal, C::Less, C::LessOrEqual, C::Greater, C::GreaterOrEqual] {
+        let holds = |number| {
+            let (field, literal) = ("x".to_owned(), Literal::Float(number));
+            let filter = Filter::Compare { field, comparison, literal };
+            Bound::new(&filter, &schema).unwrap().conditions[0].test.holds(&key)
+        };
+        assert!(!holds(f64::NAN), "1.5 {comparison} NaN");
+        let below = matches!(comparison, C::Less | C::LessOrEqual);
+        assert_eq!(holds(f64::INFINITY), below, "1.5 {comparison} inf");
+    }
+}

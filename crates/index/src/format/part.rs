@@ -307,12 +307,11 @@ impl PartFile {
     pub fn check_sections(&self) -> Vec<Error> {
         let mut wrong = Vec::new();
         for entry in &self.table {
-            match SectionKind::from_number(entry.kind.get()) {
-                Some(kind) => wrong.extend(self.checked(kind).err()),
-                None => {
-                    let what = format!("there is no section of kind {}", entry.kind.get());
-                    wrong.push(Error::corrupt(&self.name, entry.offset.get(), what));
-                }
+            if let Some(kind) = SectionKind::from_number(entry.kind.get()) {
+                wrong.extend(self.checked(kind).err());
+            } else {
+                let what = format!("there is no section of kind {}", entry.kind.get());
+                wrong.push(Error::corrupt(&self.name, entry.offset.get(), what));
             }
         }
         wrong

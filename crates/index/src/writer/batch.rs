@@ -74,6 +74,16 @@ impl Batch {
         self
     }
 
+    /// Returns the documents to put, in order.
+    pub fn documents(&self) -> &[Document] {
+        &self.documents
+    }
+
+    /// Returns whether the rows of a channel are given.
+    pub fn has_rows(&self, channel: &str) -> bool {
+        self.rows.iter().any(|rows| rows.channel == channel)
+    }
+
     /// Returns how many changes there are.
     pub fn len(&self) -> usize {
         self.deletes.len() + self.documents.len()

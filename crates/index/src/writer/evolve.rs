@@ -10,6 +10,7 @@ use ecphory_core::{Document, Progress};
 
 use super::{State, Writer, files};
 use crate::collection::locked;
+use crate::format::VERSION;
 use crate::format::manifest::{ChannelEntry, FieldEntry, PartEntry, PartKind, SegmentEntry};
 use crate::segment::Segment;
 use crate::segment::bm25::{UNIT_DOCUMENTS, UnitPostings, merge_units};
@@ -28,6 +29,8 @@ enum Addition {
     /// The channel's position in the new schema.
     Channel(usize),
     Field(FieldSchema),
+    /// Columns of segments that come from a format without them.
+    Columns,
 }
 
 /// The parts that a segment gets.
@@ -58,6 +61,19 @@ impl Writer {
         let mut schema = self.snapshot().schema().clone();
         schema.fields.push(field.clone());
         self.evolve(schema, &Addition::Field(field), progress)
+    }
+
+    /// Brings the collection to the newest format: segments that an older version wrote get columns.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`], [`Error::Io`], [`Error::Corrupt`].
+    pub fn upgrade(&self, progress: &dyn Progress) -> Result<()> {
+        let snapshot = self.snapshot();
+        let complete = snapshot.open_segments().iter().all(|segment| segment.columns.is_some());
+        if complete && snapshot.manifest().format == VERSION {
+            return Ok(());
+        }
+        self.evolve(snapshot.schema().clone(), &Addition::Columns, progress)
     }
 
     fn evolve(&self, schema: Schema, addition: &Addition, progress: &dyn Progress) -> Result<()> {
@@ -113,6 +129,8 @@ impl Writer {
                     check_values(segment, field, settings, progress)?;
                     Some(new_columns(segment, site)?)
                 }
+                Addition::Columns if segment.columns.is_some() => None,
+                Addition::Columns => Some(new_columns(segment, site)?),
             };
             evolved.push(Evolved { segment: Arc::clone(segment), part });
         }

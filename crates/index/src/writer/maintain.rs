@@ -26,6 +26,9 @@ struct Job {
     seals: Option<u64>,
 }
 
+/// Neighbouring segments on disk.
+type Group = Vec<Arc<Segment>>;
+
 /// What a job made.
 struct Merged {
     survivors: Vec<Survivors>,
@@ -77,7 +80,7 @@ impl Writer {
     /// As [`Writer::maintain`].
     pub fn compact(&self, pace: &dyn Pace) -> Result<()> {
         self.rewrite(pace, &|disk| {
-            let mut groups: Vec<Vec<Arc<Segment>>> = Vec::new();
+            let mut groups: Vec<Group> = Vec::new();
             let mut room = 0;
             for segment in disk {
                 let living = u64::from(segment.living());
@@ -117,7 +120,7 @@ impl Writer {
     fn rewrite(
         &self,
         pace: &dyn Pace,
-        groups: &dyn Fn(&[Arc<Segment>]) -> Vec<Vec<Arc<Segment>>>,
+        groups: &dyn Fn(&[Arc<Segment>]) -> Vec<Group>,
     ) -> Result<()> {
         let _merging = locked(&self.merging);
         self.seal_alone(pace)?;
@@ -150,7 +153,7 @@ impl Writer {
         let settings = Arc::clone(&state.view.settings);
         let survivors = survivors(&job.inputs)?;
         let entry = merge_segments(&job.inputs, &survivors, self.site(&settings))?;
-        self.finish(state, &job, Merged { survivors, entry }).map(|_| ())
+        self.finish(state, &job, &Merged { survivors, entry }).map(|_| ())
     }
 
     /// Freezes the tail and begins a new log file; `None` where there is nothing to seal.
@@ -177,13 +180,13 @@ impl Writer {
         let entry = merge_segments(&job.inputs, &survivors, site)?;
         let merged = Merged { survivors, entry };
         let mut state = self.running()?;
-        self.finish(&mut state, job, merged)
+        self.finish(&mut state, job, &merged)
     }
 
-    fn finish(&self, state: &mut State, job: &Job, merged: Merged) -> Result<bool> {
+    fn finish(&self, state: &mut State, job: &Job, merged: &Merged) -> Result<bool> {
         let made = merged.entry.iter().flat_map(|entry| &entry.parts);
         let Some(place) = state.place_of(job) else {
-            let _ = super::sweep::remove_files(&*self.shared.storage, files(made));
+            let _ = super::sweep::remove_files(&*self.shared.storage, &files(made));
             return Ok(false);
         };
         let mut segments = Vec::new();

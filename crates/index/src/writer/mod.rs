@@ -202,7 +202,7 @@ impl Writer {
         self.show(state);
         // The commit stands; a file that cannot be removed now is removed by a later writer.
         let dropped = std::mem::take(&mut state.dropped);
-        let _ = sweep::remove_files(storage, dropped);
+        let _ = sweep::remove_files(storage, &dropped);
         let _ = sweep::remove_superseded(storage, state.committed, state.view.manifest.log);
         Ok(())
     }

@@ -87,7 +87,7 @@ pub(crate) fn remove_unnamed(
 }
 
 /// Removes some files; one that is gone already is no error.
-pub(crate) fn remove_files(storage: &dyn Storage, files: BTreeSet<String>) -> Result<()> {
+pub(crate) fn remove_files(storage: &dyn Storage, files: &BTreeSet<String>) -> Result<()> {
     files.iter().try_for_each(|file| remove(storage, file))
 }
 

@@ -42,14 +42,14 @@ pub(crate) struct Bm25Builder<'s> {
 /// The lengths of a part's documents, and what they sum to.
 #[derive(Debug, Default)]
 pub(crate) struct Lengths {
-    lengths: Vec<U32>,
+    each: Vec<U32>,
     documents: u64,
     length: u64,
 }
 
 impl Lengths {
     pub fn push(&mut self, length: u32) {
-        self.lengths.push(U32::new(length));
+        self.each.push(U32::new(length));
         self.documents += u64::from(length > 0);
         self.length += u64::from(length);
     }
@@ -142,16 +142,13 @@ impl<'s> Bm25Builder<'s> {
             self.push_block(chunk);
         }
         self.documents += 1;
-        match u8::try_from(tf) {
-            Ok(tf) => {
-                self.docs.push(&(doc as u16).to_le_bytes());
-                self.tfs.push(&[tf]);
-                self.posting_count += 1;
-            }
-            Err(_) => {
-                self.heavy.push(Heavy { doc: U32::new(doc), tf: U32::new(tf) }.as_bytes());
-                self.heavy_count += 1;
-            }
+        if let Ok(tf) = u8::try_from(tf) {
+            self.docs.push(&(doc as u16).to_le_bytes());
+            self.tfs.push(&[tf]);
+            self.posting_count += 1;
+        } else {
+            self.heavy.push(Heavy { doc: U32::new(doc), tf: U32::new(tf) }.as_bytes());
+            self.heavy_count += 1;
         }
     }
 
@@ -238,7 +235,7 @@ impl Bm25Sections<'_> {
             (SectionKind::PostingDocs, self.docs.pieces()),
             (SectionKind::PostingTfs, self.tfs.pieces()),
             (SectionKind::HeavyPostings, self.heavy.pieces()),
-            (SectionKind::Lengths, vec![self.lengths.lengths.as_bytes()]),
+            (SectionKind::Lengths, vec![self.lengths.each.as_bytes()]),
         ];
         publish_part(room.storage, identity, Some(channel), &sections)
     }

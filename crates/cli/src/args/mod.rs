@@ -5,9 +5,15 @@
     reason = "the comments are the help text, where backticks would be shown"
 )]
 
+mod upkeep;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use upkeep::{Add, Backup, Check, Compact, Delete, DurabilityLevel, Migrate, Restore};
+
+use crate::bytes::ByteCount;
 
 /// Encode, store, recall: a neural retrieval engine.
 #[derive(Debug, Parser)]
@@ -48,6 +54,8 @@ pub struct Common {
 pub enum Command {
     Quickstart(Quickstart),
     Index(Index),
+    Add(Add),
+    Delete(Delete),
     Search(Search),
     Run(Run),
     Eval(Eval),
@@ -61,6 +69,11 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  ecphory data show scifact")]
     Data(Data),
     Inspect(Inspect),
+    Check(Check),
+    Compact(Compact),
+    Backup(Backup),
+    Restore(Restore),
+    Migrate(Migrate),
 }
 
 /// Index a real collection, ask it, and judge BM25, dense and hybrid retrieval.
@@ -92,12 +105,20 @@ pub struct Index {
     /// A channel; may be repeated [default: bm25].
     #[arg(long = "channel", value_name = "CHANNEL", conflicts_with = "resume")]
     pub channels: Vec<String>,
+    /// A field with the kind of its values, as year:integer (text, keyword, integer, float, date, bool, geo); may be
+    /// repeated. Other fields take what comes.
+    #[arg(long = "field", value_name = "NAME:KIND", conflicts_with = "resume")]
+    pub fields: Vec<String>,
     /// Leave out malformed, duplicate and empty documents, and list them.
     #[arg(long, conflicts_with = "resume")]
     pub skip_bad: bool,
     /// Replace the collection where there is one.
     #[arg(long, conflicts_with = "resume")]
     pub replace: bool,
+    /// How much memory the documents may take on their way into the collection, as 256MiB or 2GB; smaller makes
+    /// more segments.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", conflicts_with = "resume", value_parser = memory)]
+    pub memory: ByteCount,
     /// Go on filling the dense channels of a collection whose indexing was interrupted.
     #[arg(long)]
     pub resume: bool,
@@ -122,6 +143,13 @@ pub struct Search {
     /// Keep to the documents for which this holds, as `year >= 2020 and lang = "de"`.
     #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
+    /// Count the values of a field over the documents that --filter lets through (all without it); may be repeated.
+    #[arg(long = "facet", value_name = "FIELD")]
+    pub facets: Vec<String>,
+    /// Show the hits in the order of a field, as year or year:desc. Where the query is empty, these are not the
+    /// best of a search but the first of all documents that --filter lets through.
+    #[arg(long, value_name = "FIELD[:desc]")]
+    pub sort: Option<String>,
     /// Show how each score came about, and the time of each stage.
     #[arg(long)]
     pub explain: bool,
@@ -340,6 +368,17 @@ pub struct Inspect {
     /// Show the document with this id too.
     #[arg(long, value_name = "ID")]
     pub document: Option<String>,
+}
+
+/// The least that `--memory` may be: with less, segments would be so small that merging takes all the time.
+const MEMORY_MIN: ByteCount = ByteCount(16 << 20);
+
+fn memory(text: &str) -> Result<ByteCount, String> {
+    let memory: ByteCount = text.parse()?;
+    if memory < MEMORY_MIN {
+        return Err(format!("must be at least {MEMORY_MIN}"));
+    }
+    Ok(memory)
 }
 
 fn depth(text: &str) -> Result<usize, String> {
