@@ -13,10 +13,10 @@ use ecphory_index::{
 };
 use serde_json::{Value, json};
 
-use super::sizes::folder_bytes;
 use super::{B, K1};
 use crate::corpus;
 use crate::side::{Side, count, text};
+use crate::sizes::folder_bytes;
 
 const CHANNEL: &str = "bm25";
 
@@ -52,7 +52,7 @@ impl Ours {
             Arc::new(storage),
             Schema { channels: vec![channel], fields: Vec::new() },
         )?;
-        let mut writer = collection.writer()?;
+        let writer = collection.writer()?;
         writer.stage(&documents, &self.pool, &Silent)?;
         writer.commit()?;
         let seconds = start.elapsed().as_secs_f64();
