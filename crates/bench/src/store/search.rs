@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ecphory_index::{Collection, Filter};
+use ecphory_index::{Collection, Filter, Writer};
 
 use super::live::{self, Live};
 use super::load::{self, Hand, Load};
@@ -33,7 +33,7 @@ const BESIDE: &str = "the same, unchanged beside this load";
 struct Bench<'a> {
     still: &'a Collection,
     changing: &'a Collection,
-    live: Live<'a>,
+    writer: &'a Writer,
     hands: Vec<Hand>,
     queries: Vec<String>,
     filter: Filter,
@@ -81,19 +81,20 @@ pub fn run(setting: &Setting) -> Result<()> {
     let changing = live::build(&setting.scratch.path("changing"), &documents)?;
     drop(documents);
     let writer = changing.writer()?;
-    Live::run(&writer, |live| {
-        let mut bench = Bench {
-            still: &still,
-            changing: &changing,
-            live,
-            hands: Hand::deal(setting.texts.len(), WRITERS),
-            queries: corpus::phrases(&setting.texts, QUERIES, SEED)?,
-            filter: FILTER.parse()?,
-            texts: &setting.texts,
-            phase: Duration::from_secs(if setting.quick { 3 } else { 20 }),
-        };
-        bench.rounds(setting.runs)
-    })?;
+    // Readers of a process with a writer need not look at the files: both have one.
+    let idle = still.writer()?;
+    let mut bench = Bench {
+        still: &still,
+        changing: &changing,
+        writer: &writer,
+        hands: Hand::deal(setting.texts.len(), WRITERS),
+        queries: corpus::phrases(&setting.texts, QUERIES, SEED)?,
+        filter: FILTER.parse()?,
+        texts: &setting.texts,
+        phase: Duration::from_secs(if setting.quick { 3 } else { 20 }),
+    };
+    bench.rounds(setting.runs)?;
+    idle.close()?;
     writer.close()?;
     Ok(())
 }
@@ -109,49 +110,56 @@ impl Bench<'_> {
             let mut loaded = [Latencies::default(), Latencies::default()];
             for ((load, seen), latencies) in LOADS.iter().zip(&mut seen).zip(&mut loaded) {
                 *latencies = self.beside(*load, seen)?;
-                // The next phase begins when this one's merges have ended.
-                while self.live.writer.maintain(&ecphory_core::storage::FullSpeed)? {}
             }
             eprintln!("round {}: at rest {quiet}", round + 1);
-            loaded.iter().for_each(|latencies| eprintln!("  loaded {latencies}"));
+            for latencies in &loaded {
+                eprintln!("  loaded: {latencies}");
+            }
             rounds.push(Round { quiet, loaded });
         }
         print(&rounds, &seen, self.texts.len());
         Ok(())
     }
 
-    /// Asks while there is load.
+    /// Asks while there is load, and returns when what that leaves to seal and to merge is done.
     fn beside(&mut self, load: Load, seen: &mut Seen) -> Result<Latencies> {
-        let (done, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
         let mut hands = std::mem::take(&mut self.hands);
-        let live = self.live.clone();
-        let start = Instant::now();
-        let latencies = std::thread::scope(|scope| {
-            let writing = scope
-                .spawn(|| load::write(&live, &mut hands, load, self.texts, (&done, &acknowledged)));
-            let latencies = self.ask(self.phase, true);
-            seen.rates
-                .push(acknowledged.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64());
-            done.store(true, Ordering::Relaxed);
-            writing.join().expect("the load does not panic")?;
-            latencies
+        let bench = &*self;
+        let latencies = Live::run(self.writer, |live| {
+            let (done, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
+            let start = Instant::now();
+            std::thread::scope(|scope| {
+                let counts = (&done, &acknowledged);
+                let hands = &mut hands;
+                let writing =
+                    scope.spawn(move || load::write(&live, hands, load, bench.texts, counts));
+                let latencies = bench.ask(bench.phase, true);
+                let changes = acknowledged.load(Ordering::Relaxed) as f64;
+                seen.rates.push(changes / start.elapsed().as_secs_f64());
+                let snapshot = bench.writer.snapshot();
+                seen.segments = seen.segments.max(snapshot.segments());
+                seen.dead = seen.dead.max(snapshot.dead());
+                done.store(true, Ordering::Relaxed);
+                writing.join().expect("the load does not panic")?;
+                latencies
+            })
         });
         self.hands = hands;
-        let snapshot = self.changing.snapshot()?;
-        seen.segments = seen.segments.max(snapshot.segments());
-        seen.dead = seen.dead.max(snapshot.dead());
         latencies
     }
 
     /// Asks one query after the other for a while; the changing collection only where it is wanted.
     fn ask(&self, time: Duration, changing: bool) -> Result<Latencies> {
         let mut latencies = Latencies::default();
+        let count = self.queries.len();
         let start = Instant::now();
-        for query in self.queries.iter().cycle() {
+        for turn in 0.. {
+            // Nobody gets a query that somebody was asked just now: its terms would be in the cache.
+            let query = |quarter: usize| &*self.queries[(turn + quarter * count / 4) % count];
             for (kind, filter) in [None, Some(&self.filter)].into_iter().enumerate() {
-                latencies.still[kind].push(timed(self.still, query, filter)?);
+                latencies.still[kind].push(timed(self.still, query(kind), filter)?);
                 if changing {
-                    latencies.changing[kind].push(timed(self.changing, query, filter)?);
+                    latencies.changing[kind].push(timed(self.changing, query(2 + kind), filter)?);
                 }
             }
             if start.elapsed() >= time {
