@@ -3,8 +3,8 @@
 //! collection that is built anew.
 //!
 //! One pass cuts the power or kills at every operation of a fixed life, and lives some random ones. There are as
-//! many passes as it takes for `ECPHORY_CRASHES` crashes, one where it is not set. A failure names the
-//! operation and the seed; the same run finds it again.
+//! many passes as it takes for `ECPHORY_CRASHES` crashes, one where it is not set; the first has the number
+//! `ECPHORY_SEED`, else 0. A failure names the operation and the seed; the same run finds it again.
 
 mod backups;
 mod model;
@@ -300,10 +300,10 @@ fn fixed_lives(pass: u64, report: &mut Report) {
 #[test]
 fn nothing_is_lost_by_crashes() {
     const RANDOM_LIVES: u64 = 50;
-    let wanted = std::env::var("ECPHORY_CRASHES");
-    let wanted = wanted.map_or(0, |number| number.parse().expect("a number of crashes"));
+    let number = |name| std::env::var(name).map_or(0, |text| text.parse().expect("a number"));
+    let wanted: u64 = number("ECPHORY_CRASHES");
     let mut report = Report::default();
-    for pass in 0.. {
+    for pass in number("ECPHORY_SEED").. {
         fixed_lives(pass, &mut report);
         backups::lives(pass, &mut report);
         for seed in pass * RANDOM_LIVES..(pass + 1) * RANDOM_LIVES {
