@@ -52,7 +52,7 @@ impl Ours {
             Arc::new(storage),
             Schema { channels: vec![channel], fields: Vec::new() },
         )?;
-        let mut writer = collection.writer()?;
+        let writer = collection.writer()?;
         writer.stage(&documents, &self.pool, &Silent)?;
         writer.commit()?;
         let seconds = start.elapsed().as_secs_f64();
