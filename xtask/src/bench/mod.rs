@@ -3,8 +3,8 @@
 //! The workloads are the release build of `ecphory-bench`, which prints one JSON object for each
 //! comparison. What is recorded is what was printed.
 
-mod clock;
-mod csv;
+pub mod clock;
+pub mod csv;
 pub mod record;
 pub mod table;
 

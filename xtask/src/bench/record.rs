@@ -145,7 +145,7 @@ pub fn load() -> f64 {
 }
 
 /// The short hash, with `+` where the work tree differs from it.
-fn commit() -> String {
+pub fn commit() -> String {
     let git = |args: &[&str]| -> Option<String> {
         let output = Command::new("git").args(args).current_dir(tree::root()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

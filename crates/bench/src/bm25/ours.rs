@@ -52,7 +52,7 @@ impl Ours {
             Arc::new(storage),
             Schema { channels: vec![channel], fields: Vec::new() },
         )?;
-        let mut writer = collection.writer()?;
+        let writer = collection.writer()?;
         writer.stage(&documents, &self.pool, &Silent)?;
         writer.commit()?;
         let seconds = start.elapsed().as_secs_f64();
@@ -63,7 +63,7 @@ impl Ours {
             "seconds": seconds,
             "documents": documents.len(),
             "bytes": folder_bytes(folder, |_| true)?,
-            "index_bytes": channel.map(|size| size.bytes).sum::<u64>(),
+            "index_bytes": channel.map(|size| size.disk).sum::<u64>(),
         }))
     }
 
