@@ -28,7 +28,8 @@
 //! ```
 //!
 //! A collection with a dense channel is made from `["bm25", "dense=minilm"]`; [`Collection::fill`] encodes
-//! its documents, and `reader.pipeline("hybrid")` fuses both. Libraries below: [`eval`] judges rankings,
+//! its documents, and `reader.pipeline("hybrid")` fuses both. [`Collection::writer`] changes a collection that
+//! lives, batch by batch; see [`guide::collections`]. Libraries below: [`eval`] judges rankings,
 //! [`text`] turns text into terms and passages.
 //!
 //! This crate runs no server and prints nothing, reads no environment, and starts threads only when an
@@ -74,6 +75,8 @@ pub use ecphory_text as text;
 
 /// The guide's chapters; their code is tested.
 pub mod guide {
+    #[doc = include_str!("../../../docs/guide/collections.md")]
+    pub mod collections {}
     #[doc = include_str!("../../../docs/guide/pipelines.md")]
     pub mod pipelines {}
 }

@@ -24,6 +24,8 @@ use crate::{Error, Result, Snapshot};
 
 /// Parts that a backup makes itself are numbered from here on, apart from those that it copies.
 const OWN_PARTS: u64 = 1 << 40;
+/// The empty file that says that parts without a manifest are those of a first backup that was cut short.
+const BEGUN: &str = "BACKUP";
 /// How many bytes a section of the tail keeps in memory.
 const SPOOL_BYTES: usize = 8 << 20;
 
@@ -50,6 +52,8 @@ impl Snapshot {
         let earlier = match newest_manifest(target) {
             Ok(manifest) => Some(manifest),
             Err(Error::NoCollection) => None,
+            // One that was cut short.
+            Err(Error::Corrupt { .. }) if target.length(BEGUN).is_ok() => None,
             Err(error) => return Err(error),
         };
         if let Some(earlier) = &earlier {
@@ -57,7 +61,7 @@ impl Snapshot {
         }
         let bytes = self.open_segments().iter().map(|segment| segment.bytes()).sum();
         progress.begin("backing up", bytes);
-        let done = self.write_backup(target, progress);
+        let done = self.write_backup(target, earlier.as_ref(), progress);
         progress.end();
         done
     }
@@ -79,9 +83,17 @@ impl Snapshot {
         Ok(())
     }
 
-    fn write_backup(&self, target: &dyn Storage, progress: &dyn Progress) -> Result<BackedUp> {
+    fn write_backup(
+        &self,
+        target: &dyn Storage,
+        earlier: Option<&Manifest>,
+        progress: &dyn Progress,
+    ) -> Result<BackedUp> {
         let mut done = BackedUp::default();
         let mut manifest = self.manifest().clone();
+        if earlier.is_none() {
+            publish(target, BEGUN, &mut |_| Ok(())).map_err(Error::io("write", BEGUN))?;
+        }
         let there = target.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?;
         let largest = there.iter().filter_map(|file| part_number(file)).max().unwrap_or(0);
         let numbers = Numbers::new(manifest.next_segment, OWN_PARTS.max(largest + 1));
@@ -108,7 +120,12 @@ impl Snapshot {
         (manifest.next_segment, manifest.next_part) = numbers.next();
         let newest = generations(target)?.last().copied().unwrap_or(0);
         manifest.generation = manifest.generation.max(newest + 1);
+        // A part that was there may be one whose name an earlier backup did not come to sync.
+        target.sync_folder(SEGMENTS).map_err(Error::io("sync", SEGMENTS))?;
         publish_manifest(target, &manifest)?;
+        if target.length(BEGUN).is_ok() {
+            target.remove(BEGUN).map_err(Error::io("remove", BEGUN))?;
+        }
         sweep::remove_unfinished(target, &manifest, manifest.generation)?;
         Ok(done)
     }

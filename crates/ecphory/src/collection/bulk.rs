@@ -14,12 +14,16 @@ use super::building::Building;
 use super::{Collection, SEGMENT_DOCUMENTS_MAX, State};
 use crate::Result;
 
-/// How much memory making a segment takes for each byte of its documents in memory, these included.
+/// How much memory making a segment takes beyond its documents, for each byte that it has on disk.
 ///
-/// Measured as peak resident memory: 2.0 to 2.3 with one lexical channel over abstracts, pages of text, titles, or
-/// documents of many fields, and 2.8 with three. Where every word is a new one (a corpus of random
-/// numbers) it is 8.
-const STAGE_FACTOR: usize = 3;
+/// Measured as peak resident memory less what stays from segment to segment: 1.8 to 2.1 over abstracts, long
+/// texts, titles, documents of many fields and texts in which every word is a new one, with one lexical
+/// channel and with three.
+const STAGE_FACTOR: usize = 2;
+
+/// The first segment shows how large segments become on disk. It gets this share of the memory, so that even
+/// one of nothing but different words, in three channels, fits.
+const FIRST_SHARE: usize = 16;
 
 /// How to add in bulk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct Bulk<'a> {
     writer: Writer,
     documents: Vec<Document>,
     documents_bytes: usize,
+    memory_bytes: usize,
+    /// How many bytes of documents go into the next segment.
     segment_bytes_max: usize,
     pub(super) segment_documents_max: usize,
 }
@@ -82,7 +88,8 @@ impl Collection {
             writer,
             documents: Vec::new(),
             documents_bytes: 0,
-            segment_bytes_max: options.memory_bytes / STAGE_FACTOR,
+            memory_bytes: options.memory_bytes,
+            segment_bytes_max: options.memory_bytes / FIRST_SHARE,
             segment_documents_max: SEGMENT_DOCUMENTS_MAX,
         })
     }
@@ -112,12 +119,12 @@ impl<'a> Bulk<'a> {
         for (end, document) in documents.iter().enumerate() {
             let more = document_bytes(document);
             if self.is_full(end - start, bytes + more) {
-                self.writer.stage(&documents[start..end], self.pool(), self.progress)?;
+                self.stage(&documents[start..end], bytes)?;
                 (start, bytes) = (end, 0);
             }
             bytes += more;
         }
-        Ok(self.writer.stage(&documents[start..], self.pool(), self.progress)?)
+        self.stage(&documents[start..], bytes)
     }
 
     /// Makes everything visible at once.
@@ -141,8 +148,24 @@ impl<'a> Bulk<'a> {
 
     fn stage_collected(&mut self) -> Result<()> {
         let documents = std::mem::take(&mut self.documents);
-        self.documents_bytes = 0;
-        Ok(self.writer.stage(&documents, self.pool(), self.progress)?)
+        let bytes = std::mem::take(&mut self.documents_bytes);
+        self.stage(&documents, bytes)
+    }
+
+    /// Makes a segment of documents of so many bytes, and learns from it how large the next may be.
+    fn stage(&mut self, documents: &[Document], bytes: usize) -> Result<()> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let before = disk_bytes(&self.writer);
+        self.writer.stage(documents, self.pool(), self.progress)?;
+        let made = disk_bytes(&self.writer).saturating_sub(before);
+        let needed = bytes + STAGE_FACTOR * made;
+        let share = bytes as f64 / needed.max(1) as f64;
+        // An eighth is left for what every segment leaves behind.
+        self.segment_bytes_max =
+            ((self.memory_bytes - self.memory_bytes / 8) as f64 * share) as usize;
+        Ok(())
     }
 
     fn pool(&self) -> &'a rayon::ThreadPool {
@@ -150,25 +173,38 @@ impl<'a> Bulk<'a> {
     }
 }
 
-/// What an allocation takes beyond its bytes.
-const ALLOCATION: usize = 16;
+/// Returns the bytes of everything that a writer has on disk.
+fn disk_bytes(writer: &Writer) -> usize {
+    writer.snapshot().sizes().iter().map(|size| size.disk as usize).sum()
+}
 
-/// Returns about how much memory a document takes.
+/// Returns about how much memory a document takes that was read from a file.
 pub fn document_bytes(document: &Document) -> usize {
-    let fields = document.fields.iter().map(|(name, value)| {
-        size_of::<(String, Value)>() + ALLOCATION + name.len() + heap_bytes(value)
-    });
-    size_of::<Document>() + 2 * ALLOCATION + document.id.len() + fields.sum::<usize>()
+    let fields = document.fields.iter().map(|(name, value)| block(name.len()) + heap_bytes(value));
+    size_of::<Document>()
+        + block(document.id.len())
+        + block(grown(document.fields.len()) * size_of::<(String, Value)>())
+        + fields.sum::<usize>()
 }
 
 /// Lists nest as deep as the reader of documents allows.
 fn heap_bytes(value: &Value) -> usize {
     match value {
-        Value::Text(text) => ALLOCATION + text.len(),
+        Value::Text(text) => block(text.len()),
         Value::List(items) => {
-            let inside = items.iter().map(|item| size_of::<Value>() + heap_bytes(item));
-            ALLOCATION + inside.sum::<usize>()
+            let inside = items.iter().map(heap_bytes);
+            block(grown(items.len()) * size_of::<Value>()) + inside.sum::<usize>()
         }
         _ => 0,
     }
+}
+
+/// Returns how many items a vector has room for that grew to so many.
+fn grown(items: usize) -> usize {
+    if items == 0 { 0 } else { items.next_power_of_two().max(4) }
+}
+
+/// Returns what so many bytes take on the heap: allocators keep some for themselves, and round up.
+fn block(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
 }

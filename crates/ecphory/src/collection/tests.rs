@@ -85,7 +85,7 @@ fn pushing_and_extending_cut_at_the_same_places() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path());
     let documents = documents(60);
-    let small = BulkOptions { memory_bytes: 9_000 };
+    let small = BulkOptions { memory_bytes: 20_000 };
     let mut segments = Vec::new();
     for name in ["pushed", "extended"] {
         let path = folder.path().join(name);

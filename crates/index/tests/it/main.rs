@@ -8,6 +8,9 @@ mod dense;
 mod facets;
 mod faults;
 mod filters;
+#[path = "../../../../fuzz/src/index/mod.rs"]
+mod fuzz;
+mod fuzz_corpus;
 mod golden;
 mod lexical;
 mod operations;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use ecphory_core::storage::{FullSpeed, Memory};
 use ecphory_core::{DocAddress, DocNo, Document, Silent};
-use ecphory_index::{Collection, Durability, Filter, Gap, Result, Rows, Writer, WriterOptions};
+use ecphory_index::{
+    Collection, Durability, FieldKind, FieldSchema, Filter, Gap, Result, Rows, Snapshot, Writer,
+    WriterOptions,
+};
 
 use super::model::{Put, State};
 use super::workload::{Random, Step, row};
@@ -70,6 +73,8 @@ pub struct Player {
     writer: Option<Writer>,
     durability: Durability,
     pub history: History,
+    /// A snapshot from the writer's beginning, which never changes, and what it holds.
+    pub held: (Snapshot, State),
 }
 
 impl Player {
@@ -81,15 +86,9 @@ impl Player {
     pub fn open(storage: &Memory, durability: Durability, history: History) -> Result<Self> {
         let collection = Collection::open(Arc::new(storage.clone()))?;
         let storage = storage.clone();
-        let mut player = Self { storage, collection, writer: None, durability, history };
-        player.open_writer()?;
-        Ok(player)
-    }
-
-    fn open_writer(&mut self) -> Result<()> {
-        let options = WriterOptions { durability: self.durability, ..WriterOptions::default() };
-        self.writer = Some(self.collection.writer_with(options)?);
-        Ok(())
+        let writer = Some(open_writer(&collection, durability)?);
+        let held = (collection.snapshot()?, history.newest().clone());
+        Ok(Self { storage, collection, writer, durability, history, held })
     }
 
     pub fn durability(&self) -> Durability {
@@ -98,6 +97,11 @@ impl Player {
 
     pub fn writer(&self) -> &Writer {
         self.writer.as_ref().expect("there is a writer between steps")
+    }
+
+    /// Whether steps can be tried after one has failed: none would change what may be left of a batch.
+    pub fn can_go_on(&self) -> bool {
+        self.writer.is_some() && self.history.flight.is_none()
     }
 
     /// Does one step. After an error the history says what may have happened.
@@ -117,6 +121,7 @@ impl Player {
             }
             Step::Bulk(entries) => self.bulk(entries),
             Step::FillRows => self.fill_rows(),
+            Step::AddField(name, kind) => self.add_field(name, *kind),
             Step::Reopen { closed } => {
                 let writer = self.writer.take().expect("there is a writer between steps");
                 if *closed {
@@ -125,7 +130,9 @@ impl Player {
                 } else {
                     drop(writer);
                 }
-                self.open_writer()
+                self.writer = Some(open_writer(&self.collection, self.durability)?);
+                self.held = (self.collection.snapshot()?, self.history.newest().clone());
+                Ok(())
             }
         }
     }
@@ -192,6 +199,17 @@ impl Player {
         self.commit(next)
     }
 
+    /// Declares a field, unless it is declared. Everything is sealed with it.
+    fn add_field(&mut self, name: &str, kind: FieldKind) -> Result<()> {
+        let schema = self.writer().snapshot().schema().clone();
+        if schema.fields.iter().any(|field| field.name == name) {
+            return Ok(());
+        }
+        self.writer().add_field(FieldSchema { name: name.to_owned(), kind }, &Silent)?;
+        self.history.settle();
+        Ok(())
+    }
+
     fn commit(&mut self, next: State) -> Result<()> {
         self.history.begin(next);
         self.writer().commit()?;
@@ -199,6 +217,10 @@ impl Player {
         self.history.settle();
         Ok(())
     }
+}
+
+fn open_writer(collection: &Collection, durability: Durability) -> Result<Writer> {
+    collection.writer_with(WriterOptions { durability, ..WriterOptions::default() })
 }
 
 /// The row that a document gets later.

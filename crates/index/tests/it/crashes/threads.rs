@@ -25,7 +25,7 @@ fn random_put(random: &mut Random, thread: usize) -> Put {
     let own = |random: &mut Random| id(thread + THREADS * random.below(IDS / THREADS));
     let deletes = if random.chance(40) { vec![own(random)] } else { Vec::new() };
     let mut entries: Vec<Entry> = Vec::new();
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let id = own(random);
         if entries.iter().all(|entry| entry.document.id != id) {
             entries.push(entry(random, id, true));

@@ -1,6 +1,7 @@
 //! What is done to a collection while the power may be cut: a fixed list of steps, and random ones.
 
 use ecphory_core::Document;
+use ecphory_index::FieldKind;
 
 use super::model::{Entry, IDS, Put, State, id};
 
@@ -19,6 +20,8 @@ pub enum Step {
     Bulk(Vec<Entry>),
     /// Gives rows to all documents that have none, and commits them.
     FillRows,
+    /// Declares a field that documents have already.
+    AddField(&'static str, FieldKind),
     /// The writer goes and another comes, after [`Writer::close`](ecphory_index::Writer::close) or not.
     Reopen {
         closed: bool,
@@ -54,7 +57,7 @@ const VOCABULARY: [&str; 6] = ["radium", "fission", "uranium", "neutron", "polon
 
 /// A document with random fields. No two are equal: each has its own number.
 pub fn entry(random: &mut Random, id: String, rows: bool) -> Entry {
-    let words: Vec<&str> = (0..1 + random.below(7)).map(|_| *random.pick(&VOCABULARY)).collect();
+    let words: Vec<&str> = (0..=random.below(7)).map(|_| *random.pick(&VOCABULARY)).collect();
     let document = Document::new(id)
         .with("text", words.join(" "))
         .with("year", 1900 + random.below(50) as i64)
@@ -86,13 +89,17 @@ pub fn fixed() -> Vec<Step> {
         Step::Seal,
         Step::Maintain,
         put(random, &[], &[7, 0], false),
+        Step::AddField("year", FieldKind::Integer),
         Step::Compact,
-        put(random, &[], &[8], true),
+        // The merge leaves out documents whose death only the log knows, which is not synced at every level.
+        put(random, &[1, 4, 5], &[8, 6], true),
+        Step::Maintain,
         Step::FillRows,
         Step::Reopen { closed: true },
         put(random, &[7], &[9], true),
         Step::Bulk(vec![entry(random, id(10), false), entry(random, id(11), false)]),
         put(random, &[10], &[], true),
+        Step::AddField("tag", FieldKind::Keyword),
         Step::Reopen { closed: false },
         put(random, &[], &[12, 0], true),
         Step::Purge,
@@ -104,7 +111,7 @@ pub fn fixed() -> Vec<Step> {
 pub fn sequel(random: &mut Random, found: &State) -> Vec<Step> {
     let mut state = found.clone();
     let mut steps = Vec::new();
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let step = random_put(random, &state);
         if let Step::Put(put) = &step {
             state.put(put);
@@ -123,13 +130,15 @@ pub fn random_step(random: &mut Random, state: &State) -> Step {
     match random.below(100) {
         0..62 => random_put(random, state),
         62..67 => Step::DeleteBefore(1900 + random.below(20) as i64),
-        67..70 => Step::Sync,
-        70..80 => Step::Seal,
-        80..85 => Step::Maintain,
+        67..69 => Step::Sync,
+        69..77 => Step::Seal,
+        77..85 => Step::Maintain,
         85..88 => Step::Compact,
         88..90 => Step::Purge,
-        90..93 => Step::FillRows,
-        93..96 => bulk(random, state),
+        90..92 => Step::FillRows,
+        92..94 => bulk(random, state),
+        94 => Step::AddField("year", FieldKind::Integer),
+        95 => Step::AddField("tag", FieldKind::Keyword),
         other => Step::Reopen { closed: other < 98 },
     }
 }
@@ -160,7 +169,7 @@ fn bulk(random: &mut Random, state: &State) -> Step {
 /// Between one and `most` different numbers of ids.
 fn distinct(random: &mut Random, most: usize) -> Vec<usize> {
     let mut numbers: Vec<usize> = Vec::new();
-    for _ in 0..1 + random.below(most) {
+    for _ in 0..=random.below(most) {
         let number = random.below(IDS);
         if !numbers.contains(&number) {
             numbers.push(number);
