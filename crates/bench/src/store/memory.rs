@@ -66,14 +66,15 @@ struct Measured {
     bytes: f64,
 }
 
-/// Builds the program, beside this one.
+/// Builds the program beside this one, which lies in `TARGET/release`.
 fn build_program() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("ecphory");
+    let target = program.ancestors().nth(2).context("this program lies in no target folder")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--release", "--package", "ecphory-cli"]);
-    cache::run(build.current_dir(env!("CARGO_MANIFEST_DIR")))?;
-    let program = std::env::current_exe()?.with_file_name("ecphory");
-    ensure!(program.is_file(), "{} is missing: run this by cargo in release", program.display());
+    build.args(["build", "--quiet", "--release", "--package", "ecphory-cli", "--target-dir"]);
+    cache::run(build.arg(target).current_dir(env!("CARGO_MANIFEST_DIR")))?;
+    ensure!(program.is_file(), "{} is missing: run this in a release build", program.display());
     Ok(program)
 }
 
