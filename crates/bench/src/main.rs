@@ -14,6 +14,8 @@ mod corpus;
 mod encode;
 mod process;
 mod side;
+mod sizes;
+mod store;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -31,6 +33,8 @@ enum Workload {
     Bm25(bm25::Options),
     /// Encoding with the same MiniLM weights: onnxruntime, sentence-transformers.
     Encode(encode::Options),
+    /// The transactional store: searching while writing, rewriting everything, memory, writing.
+    Store(store::Options),
     /// One side of a comparison, spoken to over its standard input and output.
     #[command(hide = true)]
     Side(side::Options),
@@ -40,6 +44,7 @@ fn main() -> Result<()> {
     match Args::parse().workload {
         Workload::Bm25(options) => bm25::run(&options),
         Workload::Encode(options) => encode::run(&options),
+        Workload::Store(options) => store::run(&options),
         Workload::Side(options) => side::run(&options),
     }
 }

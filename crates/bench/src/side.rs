@@ -2,6 +2,7 @@
 //! of JSON, with the key `error` where it failed. The Python peers speak it through `peers/protocol.py`.
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -47,7 +48,11 @@ pub fn run(options: &Options) -> Result<()> {
 fn answer(side: &mut dyn Side, line: &str) -> Result<Value> {
     let request: Value = serde_json::from_str(line)?;
     let op = text(&request, "op")?;
-    if op == "peak" { Ok(json!({ "bytes": peak_bytes()? })) } else { side.ask(op, &request) }
+    if op == "peak" {
+        Ok(json!({ "bytes": peak_bytes(Path::new("/proc/self/status"))? }))
+    } else {
+        side.ask(op, &request)
+    }
 }
 
 /// The text under a key of a request.
@@ -61,9 +66,9 @@ pub fn count(request: &Value, key: &str) -> Result<usize> {
     Ok(number.with_context(|| format!("the request has no number `{key}`"))? as usize)
 }
 
-/// The most memory that the process has had, from the kernel's own count (`VmHWM`).
-fn peak_bytes() -> Result<u64> {
-    let status = fs_err::read_to_string("/proc/self/status")?;
+/// The most memory that a process has had, from the kernel's own count (`VmHWM`) in its status.
+pub fn peak_bytes(status: &Path) -> Result<u64> {
+    let status = fs_err::read_to_string(status)?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     Ok(kibibytes.context("the kernel does not say VmHWM")? * 1024)

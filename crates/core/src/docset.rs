@@ -56,6 +56,14 @@ impl DocSet {
         }
     }
 
+    /// Removes documents given by their bits, 64 a word, of which the first word is the set's word `first`. Those
+    /// outside of the set are passed over.
+    pub fn remove_words(&mut self, first: usize, words: &[u64]) {
+        for (word, removed) in self.words.iter_mut().skip(first).zip(words) {
+            *word &= !removed;
+        }
+    }
+
     /// Returns whether the set holds a document; false outside `0..len`.
     #[inline]
     pub fn contains(&self, doc: DocNo) -> bool {
@@ -90,13 +98,10 @@ impl DocSet {
 
     /// Yields the documents in increasing order.
     pub fn iter(&self) -> impl Iterator<Item = DocNo> + '_ {
-        self.words.iter().enumerate().flat_map(|(i, &word)| {
-            std::iter::successors((word != 0).then_some(word), |w| {
-                let rest = w & (w - 1);
-                (rest != 0).then_some(rest)
-            })
-            .map(move |w| DocNo(i as u32 * 64 + w.trailing_zeros()))
-        })
+        self.words
+            .iter()
+            .enumerate()
+            .flat_map(|(i, &word)| ones(word).map(move |bit| DocNo(i as u32 * 64 + bit)))
     }
 
     fn combine(&mut self, other: &DocSet, op: impl Fn(u64, u64) -> u64) {
@@ -113,6 +118,15 @@ impl DocSet {
             *last &= (1 << (self.len % 64)) - 1;
         }
     }
+}
+
+/// Yields the places of the ones in a word, in increasing order, at a cost for each of them only.
+pub fn ones(word: u64) -> impl Iterator<Item = u32> {
+    let words = std::iter::successors((word != 0).then_some(word), |word| {
+        let rest = word & (word - 1);
+        (rest != 0).then_some(rest)
+    });
+    words.map(u64::trailing_zeros)
 }
 
 #[cfg(test)]
@@ -158,6 +172,11 @@ mod tests {
                 rest.remove(DocNo(doc));
             }
             prop_assert_eq!(docs(&rest), a.difference(&b).copied().collect::<BTreeSet<_>>());
+            let mut rest = sa.clone();
+            let (first, removed) = (b.len() % 4, build(200, &b).words);
+            rest.remove_words(first, &removed);
+            let moved: BTreeSet<u32> = b.iter().map(|doc| doc + 64 * first as u32).collect();
+            prop_assert_eq!(docs(&rest), a.difference(&moved).copied().collect::<BTreeSet<_>>());
             let mut not = sa.clone();
             not.complement();
             prop_assert_eq!(docs(&not), (0..len as u32).filter(|d| !a.contains(d)).collect::<BTreeSet<_>>());

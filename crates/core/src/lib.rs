@@ -14,7 +14,7 @@ pub mod progress;
 pub mod storage;
 pub mod topk;
 
-pub use docset::DocSet;
+pub use docset::{DocSet, ones};
 pub use document::{Document, Value};
 pub use error::ErrorKind;
 pub use ids::{DocAddress, DocNo};

@@ -10,7 +10,6 @@
 
 pub mod ours;
 mod quality;
-mod sizes;
 #[cfg(feature = "peers")]
 pub mod tantivy;
 

@@ -13,10 +13,10 @@ use ecphory_index::{
 };
 use serde_json::{Value, json};
 
-use super::sizes::folder_bytes;
 use super::{B, K1};
 use crate::corpus;
 use crate::side::{Side, count, text};
+use crate::sizes::folder_bytes;
 
 const CHANNEL: &str = "bm25";
 

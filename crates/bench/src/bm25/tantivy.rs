@@ -19,9 +19,9 @@ use tantivy::tokenizer::{
 };
 use tantivy::{Index, IndexWriter, Searcher, TantivyDocument, Term};
 
-use super::sizes::folder_bytes;
 use crate::corpus;
 use crate::side::{Side, count, text};
+use crate::sizes::folder_bytes;
 
 /// Never filled by the corpus of this workload, so that indexing is not slowed by merges.
 const BUDGET_BYTES_PER_THREAD: usize = 500_000_000;

@@ -82,11 +82,11 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// Steele, Lea and Flood's generator: enough to pick phrases, the same everywhere.
-struct SplitMix(u64);
+/// Steele, Lea and Flood's generator: enough to pick phrases and documents, the same everywhere.
+pub struct SplitMix(pub u64);
 
 impl SplitMix {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -95,7 +95,7 @@ impl SplitMix {
     }
 
     /// A number below `limit`, which is far below 2^32, so that the remainder's bias does not matter.
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 }

@@ -1,17 +1,21 @@
 //! Bytes on disk.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Result;
 
-/// The bytes of the files below a folder that are wanted.
+/// The bytes of the files below a folder that are wanted. A file that goes while they are counted has none.
 pub fn folder_bytes(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<u64> {
     let mut bytes = 0;
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs_err::read_dir(&folder)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            let metadata = match entry.metadata() {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                metadata => metadata?,
+            };
             if metadata.is_dir() {
                 folders.push(entry.path());
             } else if wanted(&entry.path()) {
