@@ -9,7 +9,7 @@ use ecphory_index::{
     Filter, Result, Rows, Snapshot, Writer,
 };
 
-use super::base::FIELDS;
+use super::sample::FIELDS;
 
 /// How many hits are asked for.
 const K: usize = 5;
@@ -20,7 +20,9 @@ pub fn live(storage: &Memory) {
     let open = || Collection::open(Arc::new(storage.clone()));
     let before = open().and_then(|collection| collection.check(&Silent));
     let sound = judge("checking", false, before).is_some_and(|found| {
-        found.iter().for_each(|error| assert_corrupt("checking", error));
+        for error in &found {
+            assert_corrupt("checking", error);
+        }
         found.is_empty()
     });
     let read = open().and_then(|collection| read(&collection.snapshot()?));
