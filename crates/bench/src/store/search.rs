@@ -1,17 +1,17 @@
 //! Search while writing: the latency of queries beside a sustained load, against a collection at rest.
 //!
-//! One thread asks, one query after the other, each on the newest snapshot, its analysis and its filter
-//! included, as a server would. Other threads write, with a sync for every batch, and one seals and merges.
-//! Each round has a phase of quiet and a phase of each load. While there is load a second collection is
-//! asked in turn, to which nobody writes: how much slower that one is says what the machine's other work
-//! costs, and only the rest is what the changing collection itself costs.
+//! One thread asks a query every two milliseconds, each on the newest snapshot, its analysis and its filter
+//! included, as a server would; where it is late, the time that a query waited counts. Other threads write, with a sync for every batch, and one seals and merges.
+//! Each round has a phase of quiet and two phases of each load. In one of them a second collection is asked,
+//! to which nobody writes: how much slower that one is says what the machine's other work costs, and only the
+//! rest is what the changing collection itself costs.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ecphory_index::{Collection, Filter, Writer};
+use ecphory_index::{Collection, Filter, Snapshot, Writer};
 
 use super::live::{self, Live};
 use super::load::{self, Hand, Load};
@@ -21,6 +21,7 @@ use crate::corpus;
 
 const QUERIES: usize = 1000;
 const SEED: u64 = 7;
+const INTERVAL: Duration = Duration::from_millis(2);
 const WRITERS: usize = 2;
 const LOADS: [Load; 2] = [Load { rate: Some(1000), batch: 10 }, Load { rate: None, batch: 100 }];
 /// A tenth of the documents, spread evenly.
@@ -41,28 +42,14 @@ struct Bench<'a> {
     phase: Duration,
 }
 
-/// Milliseconds of each query in one phase: by kind, of the changing collection and of the one that is still.
-#[derive(Default)]
-struct Latencies {
-    changing: [Vec<f64>; 2],
-    still: [Vec<f64>; 2],
-}
-
-impl fmt::Display for Latencies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "p99 in ms, plain and filtered:")?;
-        for (name, [plain, filtered]) in [("changing", &self.changing), ("still", &self.still)] {
-            let (plain, filtered) = (percentile(plain, 0.99), percentile(filtered, 0.99));
-            write!(f, " {name} {plain:.2} {filtered:.2}")?;
-        }
-        Ok(())
-    }
-}
+/// Milliseconds of each query in one phase, by kind.
+type Latencies = [Vec<f64>; 2];
 
 /// The phases of a round.
 struct Round {
-    quiet: Latencies,
-    loaded: [Latencies; 2],
+    rest: Latencies,
+    /// By load: of the changing collection and of the one that is still.
+    loaded: [[Latencies; 2]; 2],
 }
 
 /// What there was to see in the phases of a load.
@@ -91,7 +78,7 @@ pub fn run(setting: &Setting) -> Result<()> {
         queries: corpus::phrases(&setting.texts, QUERIES, SEED)?,
         filter: FILTER.parse()?,
         texts: &setting.texts,
-        phase: Duration::from_secs(if setting.quick { 3 } else { 20 }),
+        phase: Duration::from_secs(if setting.quick { 2 } else { 15 }),
     };
     bench.rounds(setting.runs)?;
     idle.close()?;
@@ -104,25 +91,25 @@ impl Bench<'_> {
         let mut rounds = Vec::new();
         let mut seen = [Seen::default(), Seen::default()];
         // Nobody is measured cold.
-        self.ask(Duration::from_secs(1), true)?;
-        for round in 0..runs {
-            let quiet = self.ask(self.phase, false)?;
-            let mut loaded = [Latencies::default(), Latencies::default()];
+        self.ask(self.changing, Duration::from_secs(1))?;
+        self.ask(self.still, Duration::from_secs(1))?;
+        for _ in 0..runs {
+            let rest = self.ask(self.still, self.phase)?;
+            let mut loaded = <[[Latencies; 2]; 2]>::default();
             for ((load, seen), latencies) in LOADS.iter().zip(&mut seen).zip(&mut loaded) {
                 *latencies = self.beside(*load, seen)?;
             }
-            eprintln!("round {}: at rest {quiet}", round + 1);
-            for latencies in &loaded {
-                eprintln!("  loaded: {latencies}");
-            }
-            rounds.push(Round { quiet, loaded });
+            let round = Round { rest, loaded };
+            eprintln!("{round}");
+            rounds.push(round);
         }
         print(&rounds, &seen, self.texts.len());
         Ok(())
     }
 
-    /// Asks while there is load, and returns when what that leaves to seal and to merge is done.
-    fn beside(&mut self, load: Load, seen: &mut Seen) -> Result<Latencies> {
+    /// Asks both collections while there is load, and returns when what that leaves to seal and to merge is
+    /// done.
+    fn beside(&mut self, load: Load, seen: &mut Seen) -> Result<[Latencies; 2]> {
         let mut hands = std::mem::take(&mut self.hands);
         let bench = &*self;
         let latencies = Live::run(self.writer, |live| {
@@ -133,12 +120,13 @@ impl Bench<'_> {
                 let hands = &mut hands;
                 let writing =
                     scope.spawn(move || load::write(&live, hands, load, bench.texts, counts));
-                let latencies = bench.ask(bench.phase, true);
+                let latencies = bench.ask(bench.changing, bench.phase).and_then(|changing| {
+                    seen.note(&bench.writer.snapshot());
+                    Ok([changing, bench.ask(bench.still, bench.phase)?])
+                });
                 let changes = acknowledged.load(Ordering::Relaxed) as f64;
                 seen.rates.push(changes / start.elapsed().as_secs_f64());
-                let snapshot = bench.writer.snapshot();
-                seen.segments = seen.segments.max(snapshot.segments());
-                seen.dead = seen.dead.max(snapshot.dead());
+                seen.note(&bench.writer.snapshot());
                 done.store(true, Ordering::Relaxed);
                 writing.join().expect("the load does not panic")?;
                 latencies
@@ -148,19 +136,16 @@ impl Bench<'_> {
         latencies
     }
 
-    /// Asks one query after the other for a while; the changing collection only where it is wanted.
-    fn ask(&self, time: Duration, changing: bool) -> Result<Latencies> {
+    /// Asks a collection for a while.
+    fn ask(&self, collection: &Collection, time: Duration) -> Result<Latencies> {
         let mut latencies = Latencies::default();
-        let count = self.queries.len();
-        let start = Instant::now();
+        let (count, start) = (self.queries.len(), Instant::now());
+        let mut due = start;
         for turn in 0.. {
-            // Nobody gets a query that somebody was asked just now: its terms would be in the cache.
-            let query = |quarter: usize| &*self.queries[(turn + quarter * count / 4) % count];
             for (kind, filter) in [None, Some(&self.filter)].into_iter().enumerate() {
-                latencies.still[kind].push(timed(self.still, query(kind), filter)?);
-                if changing {
-                    latencies.changing[kind].push(timed(self.changing, query(2 + kind), filter)?);
-                }
+                // Not the query that was asked just now: its terms would be in the cache.
+                let query = &self.queries[(turn + kind * count / 2) % count];
+                latencies[kind].push(timed(&mut due, collection, query, filter)?);
             }
             if start.elapsed() >= time {
                 break;
@@ -170,9 +155,40 @@ impl Bench<'_> {
     }
 }
 
-/// Asks one query and returns its milliseconds.
-fn timed(collection: &Collection, query: &str, filter: Option<&Filter>) -> Result<f64> {
-    let start = Instant::now();
+impl Seen {
+    fn note(&mut self, snapshot: &Snapshot) {
+        self.segments = self.segments.max(snapshot.segments());
+        self.dead = self.dead.max(snapshot.dead());
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, [plain, filtered]: &Latencies| {
+            let (plain, filtered) = (percentile(plain, 0.99), percentile(filtered, 0.99));
+            write!(f, "{name} {plain:.2} {filtered:.2}")
+        };
+        line("p99 in ms, plain and filtered: at rest", &self.rest)?;
+        for [changing, still] in &self.loaded {
+            line("; loaded", changing)?;
+            line(", beside", still)?;
+        }
+        Ok(())
+    }
+}
+
+/// Asks one query when it is due, and returns its milliseconds.
+fn timed(
+    due: &mut Instant,
+    collection: &Collection,
+    query: &str,
+    filter: Option<&Filter>,
+) -> Result<f64> {
+    *due += INTERVAL;
+    let early = due.saturating_duration_since(Instant::now());
+    std::thread::sleep(early);
+    // That a sleep ends a little late is no latency of the query.
+    let start = if early.is_zero() { *due } else { Instant::now() };
     let snapshot = collection.snapshot()?;
     let selection = filter.map(|filter| snapshot.select(filter)).transpose()?;
     let channel = snapshot.bm25(live::CHANNEL)?;
@@ -196,7 +212,8 @@ fn print(rounds: &[Round], seen: &[Seen; 2], documents: usize) {
             None => "changes without limit".to_owned(),
         };
         let quality = format!(
-            "{documents} documents; 1 thread asks, {WRITERS} write batches of {}, synced, {:.0} changes a second, 1 merges; up to {} segments, {} dead",
+            "{documents} documents; 1 thread asks {} queries a second, {WRITERS} write batches of {}, synced, {:.0} changes a second, 1 merges; up to {} segments, {} dead",
+            1000 / INTERVAL.as_millis(),
             load.batch,
             median(&seen.rates),
             seen.segments,
@@ -207,11 +224,11 @@ fn print(rounds: &[Round], seen: &[Seen; 2], documents: usize) {
                 let metric = format!("search during {what}: {percent} in ms, {name}");
                 let row = |peer| comparison(peer, metric.clone(), quality.clone(), Better::Lower);
                 let (mut at_rest, mut beside) = (row(AT_REST), row(BESIDE));
-                for Round { quiet, loaded } in rounds {
-                    let of = |latencies: &[Vec<f64>; 2]| percentile(&latencies[kind], share);
-                    let ours = of(&loaded[number].changing);
-                    at_rest.rounds.push((ours, of(&quiet.still)));
-                    beside.rounds.push((ours, of(&loaded[number].still)));
+                for Round { rest, loaded } in rounds {
+                    let of = |latencies: &Latencies| percentile(&latencies[kind], share);
+                    let [changing, still] = &loaded[number];
+                    at_rest.rounds.push((of(changing), of(rest)));
+                    beside.rounds.push((of(changing), of(still)));
                 }
                 at_rest.print();
                 beside.print();
