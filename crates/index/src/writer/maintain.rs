@@ -44,8 +44,8 @@ impl Writer {
     /// can seal while the other is busy with a long merge.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Corrupt`] (the work is given up, everything stays as it was),
-    /// [`Error::WriterStopped`].
+    /// [`Error::Io`](crate::Error::Io), [`Error::Corrupt`](crate::Error::Corrupt) (the work is given up, everything stays as it was),
+    /// [`Error::WriterStopped`](crate::Error::WriterStopped).
     pub fn maintain(&self, pace: &dyn Pace) -> Result<bool> {
         let full = self.tail_share(&*self.running()?) >= 1;
         if full && self.seal_alone(pace)? {
