@@ -59,15 +59,51 @@ impl Snapshot {
         if let Some(earlier) = &earlier {
             self.check_same_collection(earlier)?;
         }
+        self.write_all("backing up", target, earlier.as_ref(), self.manifest().clone(), progress)
+    }
+
+    /// Writes the snapshot to an empty storage as a collection of its own, with another identity: its
+    /// backups and those of the original are kept apart.
+    ///
+    /// # Errors
+    /// [`Error::CollectionExists`], and as [`Snapshot::backup`].
+    pub fn restore(
+        &self,
+        target: &dyn Storage,
+        identity: u64,
+        progress: &dyn Progress,
+    ) -> Result<BackedUp> {
+        let _lock = lock(target)?;
+        match newest_manifest(target) {
+            Err(Error::NoCollection) => {}
+            Ok(_) | Err(Error::Corrupt { .. }) => return Err(Error::CollectionExists),
+            Err(error) => return Err(error),
+        }
+        let manifest = Manifest { collection: identity, ..self.manifest().clone() };
+        self.write_all("restoring", target, None, manifest, progress)
+    }
+
+    fn write_all(
+        &self,
+        task: &str,
+        target: &dyn Storage,
+        earlier: Option<&Manifest>,
+        manifest: Manifest,
+        progress: &dyn Progress,
+    ) -> Result<BackedUp> {
         let bytes = self.open_segments().iter().map(|segment| segment.bytes()).sum();
-        progress.begin("backing up", bytes);
-        let done = self.write_backup(target, earlier.as_ref(), progress);
+        progress.begin(task, bytes);
+        let done = self.write_backup(target, earlier, manifest, progress);
         progress.end();
         done
     }
 
     /// Refuses a target whose manifest is not one that could have come before this snapshot.
     fn check_same_collection(&self, earlier: &Manifest) -> Result<()> {
+        if earlier.collection != self.manifest().collection {
+            return Err(Error::ForeignBackup);
+        }
+        // What the identity does not tell, in a collection that has none, the parts may.
         let parts = |manifest: &Manifest| -> Vec<PartEntry> {
             let parts = manifest.segments.iter().flat_map(|segment| segment.parts.clone());
             parts.filter(|part| part.part < OWN_PARTS).collect()
@@ -87,10 +123,10 @@ impl Snapshot {
         &self,
         target: &dyn Storage,
         earlier: Option<&Manifest>,
+        mut manifest: Manifest,
         progress: &dyn Progress,
     ) -> Result<BackedUp> {
         let mut done = BackedUp::default();
-        let mut manifest = self.manifest().clone();
         if earlier.is_none() {
             publish(target, BEGUN, &mut |_| Ok(())).map_err(Error::io("write", BEGUN))?;
         }

@@ -41,18 +41,28 @@ struct Followed {
 const SNAPSHOT_TRIES: usize = 8;
 
 impl Collection {
-    /// Makes an empty collection.
+    /// Makes an empty collection without an identity: its backups are told from those of others only by
+    /// their parts.
     ///
     /// # Errors
     /// [`Error::Schema`], [`Error::CollectionExists`], [`Error::Locked`], [`Error::Io`].
     pub fn create(storage: Arc<dyn Storage>, schema: Schema) -> Result<Self> {
+        Self::create_as(storage, schema, 0)
+    }
+
+    /// Makes an empty collection with an identity, a random number, by which backups know their collection.
+    ///
+    /// # Errors
+    /// [`Error::Schema`], [`Error::CollectionExists`], [`Error::Locked`], [`Error::Io`].
+    pub fn create_as(storage: Arc<dyn Storage>, schema: Schema, identity: u64) -> Result<Self> {
         schema.validate()?;
         let _lock = lock(&*storage)?;
         if exists(&*storage)? {
             return Err(Error::CollectionExists);
         }
         let settings = Arc::new(Settings::new(schema)?);
-        publish_manifest(&*storage, &Manifest::empty(&settings.schema))?;
+        let empty = Manifest::empty(&settings.schema);
+        publish_manifest(&*storage, &Manifest { collection: identity, ..empty })?;
         Ok(Self { shared: Arc::new(Shared::new(storage, settings)) })
     }
 

@@ -32,7 +32,7 @@ impl Snapshot {
                     ChannelKind::Bm25(_) => {
                         line(&mut out, format_args!("  bm25 {}", channel.name));
                         if let Some(part) = &segment.bm25[position] {
-                            dump_bm25(&mut out, part.get()?, segment.documents);
+                            dump_bm25(&mut out, part.get()?, segment.documents)?;
                         }
                     }
                     ChannelKind::Dense(_) => {
@@ -88,18 +88,21 @@ fn dump_columns(out: &mut String, segment: &Segment) -> Result<()> {
     Ok(())
 }
 
-fn dump_bm25(out: &mut String, part: &Bm25Part, documents: u32) {
+fn dump_bm25(out: &mut String, part: &Bm25Part, documents: u32) -> Result<()> {
     let (with_terms, length) = (part.documents_with_terms, part.length);
     line(out, format_args!("    {with_terms} documents with terms, {length} terms in all"));
     let lengths: Vec<u32> = (0..documents).map(|doc| part.document_length(DocNo(doc))).collect();
     line(out, format_args!("    lengths {lengths:?}"));
-    part.for_each_term(&mut |term| {
-        let Some(list) = part.postings(term) else { return };
+    let mut terms = part.all_terms();
+    while let Some((term, ordinal)) = terms.next()? {
+        let Some(list) = part.postings_at(ordinal as usize) else { continue };
         let docs = (0..documents).map(DocNo).map(|doc| (doc, list.frequency(doc)));
         let postings: Vec<String> =
             docs.filter(|(_, tf)| *tf > 0).map(|(doc, tf)| format!("{doc}:{tf}")).collect();
+        let term = String::from_utf8_lossy(term);
         line(out, format_args!("    {term} ({}) {}", list.documents, postings.join(" ")));
-    });
+    }
+    Ok(())
 }
 
 fn dump_dense(out: &mut String, segment: &Segment, channel: usize) -> Result<()> {

@@ -99,6 +99,7 @@ impl Tail {
 
     fn open(&self, entry: &SegmentEntry, settings: &Settings) -> Result<Arc<Segment>> {
         let segment = Segment::open(&self.storage, settings, entry, &|_| None)?;
+        segment.verify()?;
         Ok(Arc::new(Segment { in_memory: true, ..segment }))
     }
 }

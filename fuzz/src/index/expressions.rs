@@ -9,8 +9,8 @@ use ecphory_index::filter::{Comparison, Literal};
 use ecphory_index::format::manifest::PartKind;
 use ecphory_index::{Batch, Collection, Error, Filter, Snapshot};
 
-use super::base::{Base, schema};
 use super::repair;
+use super::sample::{Base, schema};
 
 /// A filter.
 pub fn filter(data: &[u8]) {

@@ -5,15 +5,15 @@
 //! has to come out is success or an error that calls the collection corrupt: no panic, no endless loop,
 //! no memory beyond what the files take up. Not for damage that checksums notice: the tests flip every byte.
 
-mod base;
 mod expressions;
 mod life;
 mod repair;
+mod sample;
 
 use ecphory_index::format::manifest::Manifest;
 
-pub use base::Base;
 pub use expressions::{date, filter};
+pub use sample::Base;
 
 /// A log file: the fuzzer's bytes behind a sound header, each record with its checksum.
 pub fn log(data: &[u8]) {

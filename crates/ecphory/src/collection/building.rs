@@ -84,3 +84,10 @@ impl Drop for Building {
         }
     }
 }
+
+/// Returns a random number by which a new collection is told from all others.
+pub(super) fn new_identity() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    // The standard library keys each of these by the system's randomness; 0 means that there is no identity.
+    RandomState::new().hash_one("collection").max(1)
+}

@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 use ecphory_core::{Document, Progress, Value};
 use ecphory_index::{Collection as IndexCollection, Writer, WriterOptions};
 
-use super::building::Building;
+use super::building::{Building, new_identity};
 use super::{Collection, SEGMENT_DOCUMENTS_MAX, State};
 use crate::Result;
 
@@ -74,7 +74,11 @@ impl Collection {
             State::Open(index) => (index.clone(), None),
             State::Prepared(schema) => {
                 let building = Building::start(&self.path)?;
-                let index = IndexCollection::create(building.storage()?, schema.clone())?;
+                let index = IndexCollection::create_as(
+                    building.storage()?,
+                    schema.clone(),
+                    new_identity(),
+                )?;
                 (index, Some(building))
             }
         };

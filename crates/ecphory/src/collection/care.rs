@@ -9,7 +9,7 @@ use ecphory_index::format::SEGMENTS;
 use ecphory_index::{BackedUp, Error as IndexError, FieldKind, FieldSchema};
 use fs_err as fs;
 
-use super::building::Building;
+use super::building::{Building, new_identity};
 use super::writer::{CollectionWriter, shared};
 use super::{Collection, State};
 use crate::{ChannelRequest, Engine, Error, Result};
@@ -122,7 +122,7 @@ impl Engine {
         }
         let snapshot = backup.index()?.snapshot()?;
         let building = Building::start(path)?;
-        snapshot.backup(&*building.storage()?, progress)?;
+        snapshot.restore(&*building.storage()?, new_identity(), progress)?;
         let index = building.publish(path)?;
         Ok(Collection::opened(self.clone(), path.to_owned(), index))
     }

@@ -29,7 +29,7 @@ pub use fill::Filled;
 pub use writer::{CollectionWriter, Durability, WriterOptions};
 
 use crate::{Engine, Error, Reader, Result};
-use building::Building;
+use building::{Building, new_identity};
 
 /// How many documents go into one segment at most: larger batches are split inside their commit.
 pub const SEGMENT_DOCUMENTS_MAX: usize = 1 << 18;
@@ -132,7 +132,7 @@ impl Collection {
             State::Open(index) => return Ok(index.clone()),
             State::Prepared(schema) => {
                 let building = Building::start(&self.path)?;
-                IndexCollection::create(building.storage()?, schema.clone())?;
+                IndexCollection::create_as(building.storage()?, schema.clone(), new_identity())?;
                 building.publish(&self.path)?
             }
         };

@@ -15,6 +15,11 @@ use crate::schema::{
 };
 use crate::{Error, Result};
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field in so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 const PREFIX: &str = "MANIFEST-";
 
 /// A whole manifest.
@@ -23,6 +28,9 @@ const PREFIX: &str = "MANIFEST-";
 pub struct Manifest {
     /// The version that wrote it, at most [`VERSION`].
     pub format: u32,
+    /// Which collection this is: backups are told apart by it. 0 where whoever made it did not say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub collection: u64,
     /// The number in its file name; grows with every commit.
     pub generation: u64,
     /// The number of the next segment; numbers are never used again.
@@ -217,6 +225,7 @@ impl Manifest {
         let (next_segment, next_part) = (1, 1);
         Self {
             format: VERSION,
+            collection: 0,
             generation: 1,
             next_segment,
             next_part,

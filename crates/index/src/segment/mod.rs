@@ -198,6 +198,14 @@ impl Segment {
         Some(set)
     }
 
+    /// Verifies all parts now, so that no query has to wait for it.
+    pub fn verify(&self) -> Result<()> {
+        self.stored.get()?;
+        self.columns.as_ref().map(|part| part.get()).transpose()?;
+        self.bm25.iter().flatten().try_for_each(|part| part.get().map(|_| ()))?;
+        self.dense.iter().flatten().try_for_each(|range| range.part.get().map(|_| ()))
+    }
+
     /// Returns how many documents live.
     pub fn living(&self) -> u32 {
         self.documents - self.dead.count()

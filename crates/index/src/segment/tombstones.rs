@@ -102,7 +102,7 @@ impl Tombstones {
         true
     }
 
-    /// Yields the dead in order.
+    /// Yields the dead in order; words without any are passed at the speed of the memory.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.chunks.iter().zip((0u32..).step_by(CHUNK)).flat_map(|(chunk, first)| {
             let words = chunk.iter().flat_map(|words| words.iter());

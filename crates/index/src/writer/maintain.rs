@@ -32,8 +32,8 @@ type Group = Vec<Arc<Segment>>;
 /// What a job made.
 struct Merged {
     survivors: Vec<Survivors>,
-    /// `None` where nothing lives.
-    entry: Option<SegmentEntry>,
+    /// Open and verified; `None` where nothing lives.
+    segment: Option<Segment>,
 }
 
 impl Writer {
@@ -44,8 +44,8 @@ impl Writer {
     /// can seal while the other is busy with a long merge.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Corrupt`] (the work is given up, everything stays as it was),
-    /// [`Error::WriterStopped`].
+    /// [`Error::Io`](crate::Error::Io), [`Error::Corrupt`](crate::Error::Corrupt) (the work is given up, everything stays as it was),
+    /// [`Error::WriterStopped`](crate::Error::WriterStopped).
     pub fn maintain(&self, pace: &dyn Pace) -> Result<bool> {
         let full = self.tail_share(&*self.running()?) >= 1;
         if full && self.seal_alone(pace)? {
@@ -151,9 +151,8 @@ impl Writer {
     pub(super) fn seal_within(&self, state: &mut State) -> Result<()> {
         let Some(job) = self.plan_seal(state)? else { return Ok(()) };
         let settings = Arc::clone(&state.view.settings);
-        let survivors = survivors(&job.inputs)?;
-        let entry = merge_segments(&job.inputs, &survivors, self.site(&settings))?;
-        self.finish(state, &job, &Merged { survivors, entry }).map(|_| ())
+        let merged = self.merge(&job, self.site(&settings))?;
+        self.finish(state, &job, merged).map(|_| ())
     }
 
     /// Freezes the tail and begins a new log file; `None` where there is nothing to seal.
@@ -176,29 +175,33 @@ impl Writer {
         let settings = Arc::clone(&self.running()?.view.settings);
         let paced = Paced::new(&*self.shared.storage, pace);
         let site = Site { storage: &paced, ..self.site(&settings) };
-        let survivors = survivors(&job.inputs)?;
-        let entry = merge_segments(&job.inputs, &survivors, site)?;
-        let merged = Merged { survivors, entry };
+        let merged = self.merge(job, site)?;
         let mut state = self.running()?;
-        self.finish(&mut state, job, &merged)
+        self.finish(&mut state, job, merged)
     }
 
-    fn finish(&self, state: &mut State, job: &Job, merged: &Merged) -> Result<bool> {
-        let made = merged.entry.iter().flat_map(|entry| &entry.parts);
+    /// Makes the segment of a job, and opens it before anybody waits for it.
+    fn merge(&self, job: &Job, site: Site<'_>) -> Result<Merged> {
+        let survivors = survivors(&job.inputs)?;
+        let Some(entry) = merge_segments(&job.inputs, &survivors, site)? else {
+            return Ok(Merged { survivors, segment: None });
+        };
+        let storage = &*self.shared.storage;
+        let segment = Segment::open(storage, site.settings, &entry, &|_| None)?;
+        segment.verify()?;
+        Ok(Merged { survivors, segment: Some(segment) })
+    }
+
+    fn finish(&self, state: &mut State, job: &Job, merged: Merged) -> Result<bool> {
+        let made = merged.segment.iter().flat_map(|segment| &segment.entry.parts);
         let Some(place) = state.place_of(job) else {
             let _ = super::sweep::remove_files(&*self.shared.storage, &files(made));
             return Ok(false);
         };
         let mut segments = Vec::new();
-        if let Some(entry) = &merged.entry {
-            let opened =
-                Segment::open(&*self.shared.storage, &state.view.settings, entry, &|_| None)?;
-            let died = state.died_since(job, &merged.survivors, place);
-            segments.push(Arc::new(if died.is_empty() {
-                opened
-            } else {
-                opened.with_dead(&died)?
-            }));
+        let died = state.died_since(job, &merged.survivors, place);
+        if let Some(made) = merged.segment {
+            segments.push(Arc::new(if died.is_empty() { made } else { made.with_dead(&died)? }));
         }
         if let Some(log) = job.seals {
             state.view.tail.drop_frozen();

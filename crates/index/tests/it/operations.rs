@@ -88,6 +88,31 @@ fn a_backup_is_never_written_over_another_collection() {
     assert_eq!(other.names(), before);
 }
 
+#[test]
+fn identities_tell_collections_apart_that_their_parts_do_not() {
+    use ecphory_index::Collection;
+    use std::sync::Arc;
+    let made = |identity| {
+        let storage = Arc::new(Memory::new());
+        let collection = Collection::create_as(storage, schema(), identity).unwrap();
+        add(&collection, &[vec![doc("x", "moon")]]);
+        collection.snapshot().unwrap()
+    };
+    let (mine, theirs) = (made(1), made(2));
+    let target = Memory::new();
+    mine.backup(&target, &Silent).unwrap();
+    assert_eq!(theirs.backup(&target, &Silent).unwrap_err().kind(), ErrorKind::Conflict);
+    mine.backup(&target, &Silent).unwrap();
+    // A restored collection goes its own way.
+    let restored = Memory::new();
+    open(&target).unwrap().snapshot().unwrap().restore(&restored, 3, &Silent).unwrap();
+    let restored = open(&restored).unwrap().snapshot().unwrap();
+    assert_eq!(documents(&restored), documents(&mine));
+    assert_eq!(restored.backup(&target, &Silent).unwrap_err().kind(), ErrorKind::Conflict);
+    let taken = restored.restore(&target, 4, &Silent).unwrap_err();
+    assert_eq!(taken.kind(), ErrorKind::Conflict);
+}
+
 fn documents(snapshot: &ecphory_index::Snapshot) -> Vec<ecphory_core::Document> {
     snapshot.addresses().map(|at| snapshot.document(at).unwrap()).collect()
 }

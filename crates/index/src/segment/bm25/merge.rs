@@ -4,11 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use fst::Streamer;
-use fst::map::Stream;
-
 use super::builder::{Bm25Builder, Bm25Sections, Lengths, check_postings};
-use super::{Bm25Part, TermPostings};
+use super::{AllTerms, Bm25Part, TermPostings};
 use crate::Result;
 use crate::format::spool::SpoolRoom;
 use crate::segment::survivors::Survivors;
@@ -26,10 +23,10 @@ pub(crate) fn merge_parts<'s>(
         }
     }
     let mut out = Bm25Builder::new(room)?;
-    let mut streams: Vec<Stream<'_>> = parts.iter().map(|(part, _)| part.stream()).collect();
+    let mut terms: Vec<AllTerms<'_>> = parts.iter().map(|(part, _)| part.all_terms()).collect();
     let mut heads = BinaryHeap::new();
-    for (i, stream) in streams.iter_mut().enumerate() {
-        heads.extend(next(stream, i));
+    for (i, terms) in terms.iter_mut().enumerate() {
+        heads.extend(next(terms, i)?);
     }
     let mut term = Vec::new();
     while let Some(Reverse((smallest, i, ordinal))) = heads.pop() {
@@ -41,7 +38,7 @@ pub(crate) fn merge_parts<'s>(
         if let Some(postings) = part.postings_at(ordinal as usize) {
             copy(&postings, survivors, &mut out);
         }
-        heads.extend(next(&mut streams[i], i));
+        heads.extend(next(&mut terms[i], i)?);
     }
     out.end_term(&term)?;
     out.finish(lengths)
@@ -50,8 +47,8 @@ pub(crate) fn merge_parts<'s>(
 /// A term with the stream it came from and its ordinal there; the smallest term first, then the earlier part.
 type Head = Reverse<(Vec<u8>, usize, u64)>;
 
-fn next(stream: &mut Stream<'_>, i: usize) -> Option<Head> {
-    stream.next().map(|(term, ordinal)| Reverse((term.to_vec(), i, ordinal)))
+fn next(terms: &mut AllTerms<'_>, i: usize) -> Result<Option<Head>> {
+    Ok(terms.next()?.map(|(term, ordinal)| Reverse((term.to_vec(), i, ordinal))))
 }
 
 /// Adds a term's postings of one part, light and heavy ones in the order of documents.

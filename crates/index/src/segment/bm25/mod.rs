@@ -5,10 +5,11 @@
 
 mod build;
 mod builder;
+mod dictionary;
 mod merge;
 mod read;
 
 pub(crate) use build::{UNIT_DOCUMENTS, UnitPostings};
 pub(crate) use builder::merge_units;
 pub(crate) use merge::merge_parts;
-pub(crate) use read::{Bm25Part, ChunkPostings, TermPostings};
+pub(crate) use read::{AllTerms, Bm25Part, ChunkPostings, TermPostings};

@@ -6,10 +6,11 @@ use ecphory_kernels::postings::CHUNK;
 use zerocopy::FromBytes;
 use zerocopy::byteorder::little_endian::U16;
 
-use crate::Result;
+use super::dictionary::{Dictionary, Terms};
 use crate::format::part::{PartFile, SectionKind};
 use crate::format::records::{Block, Bm25Totals, Heavy, Term};
 use crate::segment::tombstones::Tombstones;
+use crate::{Error, Result};
 
 /// A verified BM25 part.
 pub(crate) struct Bm25Part {
@@ -17,14 +18,21 @@ pub(crate) struct Bm25Part {
     pub documents_with_terms: u64,
     /// The sum of all lengths.
     pub length: u64,
+    file: String,
     documents: u32,
-    dictionary: fst::Map<Bytes>,
+    dictionary: Dictionary,
     terms: Bytes,
     blocks: Bytes,
     docs: Bytes,
     tfs: Bytes,
     heavy: Bytes,
     lengths: Bytes,
+}
+
+/// The terms of a part in order.
+pub(crate) struct AllTerms<'a> {
+    terms: Terms<'a>,
+    part: &'a Bm25Part,
 }
 
 /// A term's postings in one segment.
@@ -52,11 +60,13 @@ impl Bm25Part {
     /// Compares the checksums of all sections and checks that no list leads outside.
     pub fn verify(file: &PartFile) -> Result<Self> {
         let totals: Bm25Totals = file.record(SectionKind::Bm25Totals)?;
-        let dictionary = fst::Map::new(file.checked(SectionKind::Dictionary)?)
-            .map_err(|_| file.corrupt(SectionKind::Dictionary, 0, "this is no dictionary"))?;
+        let dictionary = file.checked(SectionKind::Dictionary)?;
+        let dictionary = Dictionary::new(dictionary, totals.terms.get())
+            .ok_or_else(|| file.corrupt(SectionKind::Dictionary, 0, "this is no dictionary"))?;
         let part = Self {
             documents_with_terms: totals.documents.get(),
             length: totals.length.get(),
+            file: file.name.clone(),
             documents: file.documents,
             dictionary,
             terms: file.checked(SectionKind::Terms)?,
@@ -67,9 +77,9 @@ impl Bm25Part {
             lengths: file.checked(SectionKind::Lengths)?,
         };
         let postings = part.tfs.len() + part.heavy().len();
-        let sound = part.dictionary.len() as u64 == totals.terms.get()
-            && part.terms().len() as u64 == totals.terms.get() + 1
+        let sound = part.terms().len() as u64 == totals.terms.get().saturating_add(1)
             && postings as u64 == totals.postings.get()
+            && u32::try_from(postings).is_ok()
             && part.docs.len() == 2 * part.tfs.len()
             && part.lengths.len() == 4 * file.documents as usize;
         if !sound {
@@ -83,7 +93,8 @@ impl Bm25Part {
         Ok(part)
     }
 
-    /// Checks that terms lead to blocks, blocks to postings, postings to documents, all in order.
+    /// Checks that terms lead to blocks, blocks to postings, postings to documents, all in order, and that the
+    /// numbers of documents and terms are those that the postings and lengths add up to.
     fn check_lists(&self, file: &PartFile) -> Result<()> {
         let (terms, blocks) = (self.terms(), self.blocks());
         let ends = blocks.last().map(|end| (end.first_posting.get(), end.first_heavy.get()));
@@ -95,77 +106,94 @@ impl Bm25Part {
         if !sound {
             return Err(file.corrupt(SectionKind::Terms, 0, "terms and blocks do not fit"));
         }
-        let all_docs = self.docs.as_chunks::<2>().0;
         for (position, pair) in blocks.windows(2).enumerate() {
-            let postings =
-                pair[0].first_posting.get() as usize..pair[1].first_posting.get() as usize;
-            let heavy = pair[0].first_heavy.get() as usize..pair[1].first_heavy.get() as usize;
-            let first = u32::from(pair[0].chunk.get()) * CHUNK as u32;
-            let room = self.documents.saturating_sub(first);
-            let docs = all_docs.get(postings);
-            let heavy = self.heavy().get(heavy);
-            let sound = docs.zip(heavy).is_some_and(|(docs, heavy)| {
-                // Without an early exit the maximum is taken at the speed of the memory.
-                let highest = docs.iter().map(|&doc| u16::from_le_bytes(doc)).max();
-                highest.is_none_or(|doc| u32::from(doc) < room)
-                    && heavy
-                        .iter()
-                        .all(|heavy| (heavy.doc.get().wrapping_sub(first)) < room.min(CHUNK as u32))
-            });
-            if !sound {
+            if !self.is_sound(&pair[0], &pair[1]) {
                 let offset = position * size_of::<Block>();
                 return Err(file.corrupt(SectionKind::Blocks, offset, "the block leads outside"));
             }
         }
+        for (position, pair) in terms.windows(2).enumerate() {
+            let own = pair[0].first_block.get() as usize..pair[1].first_block.get() as usize;
+            let (first, end) = (&blocks[own.start], &blocks[own.end]);
+            let postings = (end.first_posting.get() - first.first_posting.get())
+                + (end.first_heavy.get() - first.first_heavy.get());
+            let in_order = blocks[own].is_sorted_by(|a, b| a.chunk.get() < b.chunk.get());
+            if !in_order || postings != pair[0].documents.get() {
+                let offset = position * size_of::<Term>();
+                return Err(file.corrupt(SectionKind::Terms, offset, "the blocks do not fit"));
+            }
+        }
+        self.check_lengths(file)
+    }
+
+    /// Returns whether a block's postings lead to documents of its chunk, in order.
+    fn is_sound(&self, block: &Block, next: &Block) -> bool {
+        let postings = block.first_posting.get() as usize..next.first_posting.get() as usize;
+        let heavy = block.first_heavy.get() as usize..next.first_heavy.get() as usize;
+        let first = u32::from(block.chunk.get()) * CHUNK as u32;
+        let room = self.documents.saturating_sub(first).min(CHUNK as u32);
+        let docs = self.docs.as_chunks::<2>().0.get(postings.clone());
+        let Some((docs, heavy)) = docs.zip(self.heavy().get(heavy)) else { return false };
+        let doc_of = |bytes: &[u8; 2]| u32::from(u16::from_le_bytes(*bytes));
+        // Without an early exit the order is checked at the speed of the memory.
+        let later = docs.get(1..).unwrap_or(&[]);
+        docs.iter().zip(later).fold(true, |sound, (a, b)| sound & (doc_of(a) < doc_of(b)))
+            && docs.last().is_none_or(|last| doc_of(last) < room)
+            && !self.tfs[postings].contains(&0)
+            && heavy.is_sorted_by(|a, b| a.doc.get() < b.doc.get())
+            && heavy.iter().all(|heavy| {
+                let doc = heavy.doc.get().wrapping_sub(first);
+                let is_light = || docs.binary_search_by_key(&doc, doc_of).is_ok();
+                heavy.tf.get() > u32::from(u8::MAX) && doc < room && !is_light()
+            })
+    }
+
+    /// Checks the lengths of documents against the totals.
+    fn check_lengths(&self, file: &PartFile) -> Result<()> {
+        let lengths =
+            self.lengths.as_chunks::<4>().0.iter().map(|&bytes| u32::from_le_bytes(bytes));
+        let (mut sum, mut filled, mut all) = (0, 0, 0);
+        for length in lengths {
+            sum += u64::from(length);
+            filled += u64::from(length > 0);
+            all |= length;
+        }
+        // The kernels read lengths as signed numbers.
+        if all.cast_signed() < 0 || (filled, sum) != (self.documents_with_terms, self.length) {
+            let what = "the lengths add up to other totals";
+            return Err(file.corrupt(SectionKind::Bm25Totals, 0, what));
+        }
         Ok(())
     }
 
-    /// Checks what only a reading of everything can: that terms and documents are in order, and that the
-    /// postings add up to the frequencies and lengths that searches rely on.
+    /// Checks what only a reading of everything can: that the terms have the right ranks, and that the
+    /// frequencies add up to the lengths.
     pub fn check_all(&self, file: &PartFile) -> Result<()> {
         let mut lengths = vec![0u32; self.documents as usize];
-        let mut stream = self.stream();
-        let mut next = 0;
-        while let Some((_, ordinal)) = fst::Streamer::next(&mut stream) {
-            let list = self.postings_at(next as usize).filter(|_| ordinal == next);
-            let wrong = |what| Err(file.corrupt(SectionKind::Dictionary, 0, what));
-            let Some(list) = list else { return wrong("the terms have other ordinals") };
-            let mut documents = 0;
+        let mut terms = self.all_terms();
+        while let Some((term, ordinal)) = terms.next()? {
+            let list = std::str::from_utf8(term).ok().and_then(|term| self.postings(term));
+            let list = list.zip(self.postings_at(ordinal as usize));
+            // Where both are the same, the term is found by looking it up.
+            let Some((_, list)) = list.filter(|(a, b)| std::ptr::eq(a.blocks, b.blocks)) else {
+                return Err(self.bad_dictionary());
+            };
             for (first, postings) in list.chunks() {
                 let docs = postings.docs.iter().map(|&doc| u16::from_le_bytes(doc));
-                let heavy = postings.heavy.iter().map(|heavy| heavy.doc.get());
-                if !docs.clone().is_sorted_by(|a, b| a < b) || !heavy.is_sorted_by(|a, b| a < b) {
-                    return wrong("the documents of a term are out of order");
-                }
                 for (doc, &tf) in docs.zip(postings.tfs) {
-                    lengths[first as usize + usize::from(doc)] += u32::from(tf);
+                    let length = &mut lengths[first as usize + usize::from(doc)];
+                    *length = length.saturating_add(u32::from(tf));
                 }
                 for heavy in postings.heavy {
-                    lengths[heavy.doc.get() as usize] += heavy.tf.get();
+                    let length = &mut lengths[heavy.doc.get() as usize];
+                    *length = length.saturating_add(heavy.tf.get());
                 }
-                documents += (postings.docs.len() + postings.heavy.len()) as u32;
             }
-            if documents != list.documents {
-                return wrong("a term has another number of documents than it says");
-            }
-            next += 1;
         }
         let stored = (0..self.documents).map(|doc| self.document_length(DocNo(doc)));
         if !stored.eq(lengths.iter().copied()) {
-            return Err(file.corrupt(
-                SectionKind::Lengths,
-                0,
-                "the postings add up to other lengths",
-            ));
-        }
-        let sum: u64 = lengths.iter().map(|&length| u64::from(length)).sum();
-        let filled = lengths.iter().filter(|&&length| length > 0).count() as u64;
-        if (filled, sum) != (self.documents_with_terms, self.length) {
-            return Err(file.corrupt(
-                SectionKind::Bm25Totals,
-                0,
-                "the lengths add up to other totals",
-            ));
+            let what = "the postings add up to other lengths";
+            return Err(file.corrupt(SectionKind::Lengths, 0, what));
         }
         Ok(())
     }
@@ -188,12 +216,12 @@ impl Bm25Part {
 
     /// Looks a term up.
     pub fn postings(&self, term: &str) -> Option<TermPostings<'_>> {
-        self.postings_at(self.dictionary.get(term)? as usize)
+        self.postings_at(usize::try_from(self.dictionary.rank(term)?).ok()?)
     }
 
     /// Returns the postings of a term by its ordinal.
     pub fn postings_at(&self, ordinal: usize) -> Option<TermPostings<'_>> {
-        let [term, next] = self.terms().get(ordinal..ordinal + 2)? else { return None };
+        let [term, next, ..] = self.terms().get(ordinal..)? else { return None };
         let blocks = term.first_block.get() as usize..next.first_block.get() as usize + 1;
         let blocks = self.blocks().get(blocks)?;
         Some(TermPostings { documents: term.documents.get(), part: self, blocks })
@@ -204,18 +232,17 @@ impl Bm25Part {
         (self.tfs.len() + self.heavy().len()) as u64
     }
 
-    /// Yields the terms in order with their ordinals.
-    pub fn stream(&self) -> fst::map::Stream<'_> {
-        self.dictionary.stream()
+    /// Returns all terms, in order.
+    pub fn all_terms(&self) -> AllTerms<'_> {
+        AllTerms { terms: self.dictionary.terms(), part: self }
     }
 
-    /// Calls `visit` with every term in order.
-    pub fn for_each_term(&self, visit: &mut dyn FnMut(&str)) {
-        use fst::Streamer;
-        let mut stream = self.dictionary.stream();
-        while let Some((term, _)) = stream.next() {
-            visit(&String::from_utf8_lossy(term));
-        }
+    fn bad_dictionary(&self) -> Error {
+        Error::corrupt(
+            &self.file,
+            0,
+            "the terms are not those of the dictionary (section dictionary)",
+        )
     }
 
     fn terms(&self) -> &[Term] {
@@ -233,7 +260,14 @@ impl Bm25Part {
 
 impl std::fmt::Debug for Bm25Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Bm25Part({} documents, {} terms)", self.documents, self.dictionary.len())
+        write!(f, "Bm25Part({} documents, {} terms)", self.documents, self.terms().len() - 1)
+    }
+}
+
+impl AllTerms<'_> {
+    /// Returns the next term with its ordinal.
+    pub fn next(&mut self) -> Result<Option<(&[u8], u64)>> {
+        self.terms.next().map_err(|()| self.part.bad_dictionary())
     }
 }
 

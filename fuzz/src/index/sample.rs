@@ -141,7 +141,7 @@ impl Base {
 
     /// A copy that went through all repairs.
     pub fn rebuilt(&self) -> Memory {
-        let assembled = self.sections.iter().map(|sections| repair::assemble(sections)).enumerate();
+        let assembled = self.sections.iter().map(repair::assemble).enumerate();
         let storage = self.with_parts(&assembled.collect::<Vec<_>>());
         let (name, bytes) = self.log();
         storage.overwrite(name, repair::log(name, bytes));
