@@ -22,7 +22,8 @@ use crate::segment::{Numbers, Segment};
 use crate::writer::sweep;
 use crate::{Error, Result, Snapshot};
 
-/// Parts that a backup makes itself are numbered from here on, apart from those that it copies.
+/// Parts that a backup makes itself are numbered from the next multiple of this on, apart from those that it
+/// copies and from those that the collection makes later. One that was a backup itself is beyond the first.
 const OWN_PARTS: u64 = 1 << 40;
 /// The empty file that says that parts without a manifest are those of a first backup that was cut short.
 const BEGUN: &str = "BACKUP";
@@ -106,7 +107,7 @@ impl Snapshot {
         // What the identity does not tell, in a collection that has none, the parts may.
         let parts = |manifest: &Manifest| -> Vec<PartEntry> {
             let parts = manifest.segments.iter().flat_map(|segment| segment.parts.clone());
-            parts.filter(|part| part.part < OWN_PARTS).collect()
+            parts.filter(|part| part.part < self.own_parts()).collect()
         };
         let (theirs, ours) = (parts(earlier), parts(self.manifest()));
         let other = |part: &PartEntry| {
@@ -117,6 +118,11 @@ impl Snapshot {
             return Err(Error::ForeignBackup);
         }
         Ok(())
+    }
+
+    /// Returns the number from which on the parts are the backup's own.
+    fn own_parts(&self) -> u64 {
+        (self.manifest().next_part + 1).next_multiple_of(OWN_PARTS)
     }
 
     fn write_backup(
@@ -132,7 +138,7 @@ impl Snapshot {
         }
         let there = target.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?;
         let largest = there.iter().filter_map(|file| part_number(file)).max().unwrap_or(0);
-        let numbers = Numbers::new(manifest.next_segment, OWN_PARTS.max(largest + 1));
+        let numbers = Numbers::new(manifest.next_segment, self.own_parts().max(largest + 1));
         let settings = self.settings();
         let site = Site { storage: target, numbers: &numbers, settings, spool_bytes: SPOOL_BYTES };
         manifest.segments.clear();

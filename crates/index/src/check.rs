@@ -81,8 +81,8 @@ impl Snapshot {
                 ChannelKind::Dense(settings) => {
                     for range in &segment.dense[position] {
                         let dimensions = settings.dimensions as usize;
-                        let open = range.part.get();
-                        note(open.and_then(|open| open.check_all(&range.part.file, dimensions)));
+                        let open = range.rows(dimensions);
+                        note(open.and_then(|open| open.check_all(&range.part.file)));
                     }
                 }
             }

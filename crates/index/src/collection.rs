@@ -71,9 +71,7 @@ impl Collection {
     /// # Errors
     /// [`Error::NoCollection`], [`Error::Corrupt`], [`Error::Version`], [`Error::Io`].
     pub fn open(storage: Arc<dyn Storage>) -> Result<Self> {
-        let schema = newest_manifest(&*storage)?.schema();
-        schema.validate()?;
-        let settings = Arc::new(Settings::new(schema)?);
+        let settings = Arc::new(Settings::of_manifest(&newest_manifest(&*storage)?)?);
         Ok(Self { shared: Arc::new(Shared::new(storage, settings)) })
     }
 
@@ -183,11 +181,9 @@ impl Shared {
 
     /// Returns the settings of a manifest: those that are known, unless its schema is another.
     fn settings_of(&self, manifest: &Manifest) -> Result<Arc<Settings>> {
-        let schema = manifest.schema();
         let mut settings = locked(&self.settings);
-        if settings.schema != schema {
-            schema.validate()?;
-            *settings = Arc::new(Settings::new(schema)?);
+        if settings.schema != manifest.schema() {
+            *settings = Arc::new(Settings::of_manifest(manifest)?);
         }
         Ok(Arc::clone(&settings))
     }

@@ -35,9 +35,9 @@ impl Snapshot {
                             dump_bm25(&mut out, part.get()?, segment.documents)?;
                         }
                     }
-                    ChannelKind::Dense(_) => {
+                    ChannelKind::Dense(settings) => {
                         line(&mut out, format_args!("  dense {}", channel.name));
-                        dump_dense(&mut out, segment, position)?;
+                        dump_dense(&mut out, segment, position, settings.dimensions as usize)?;
                     }
                 }
             }
@@ -105,13 +105,18 @@ fn dump_bm25(out: &mut String, part: &Bm25Part, documents: u32) -> Result<()> {
     Ok(())
 }
 
-fn dump_dense(out: &mut String, segment: &Segment, channel: usize) -> Result<()> {
+fn dump_dense(
+    out: &mut String,
+    segment: &Segment,
+    channel: usize,
+    dimensions: usize,
+) -> Result<()> {
     for range in &segment.dense[channel] {
-        let part = range.part.get()?;
+        let part = range.rows(dimensions)?;
         for doc in 0..range.documents {
             let rows = part.rows_of(doc as usize..doc as usize + 1);
             let values = part.values(rows.clone());
-            let rows: Vec<&[f32]> = values.chunks_exact(part.dimensions()).collect();
+            let rows: Vec<&[f32]> = values.chunks_exact(dimensions).collect();
             line(out, format_args!("    {} {rows:?}", range.first + doc));
         }
     }

@@ -60,6 +60,15 @@ pub struct ComponentSize {
 }
 
 impl Settings {
+    /// Checks the schema of a manifest and parses its analysers.
+    pub fn of_manifest(manifest: &Manifest) -> Result<Self> {
+        let schema = manifest.schema();
+        let settings = schema.validate().and_then(|()| Self::new(schema));
+        settings.map_err(|error| {
+            Error::corrupt(&manifest_file(manifest.generation), 0, error.to_string())
+        })
+    }
+
     /// Parses the analysers of a schema.
     pub fn new(schema: Schema) -> Result<Self> {
         let analyzers = schema

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ecphory_core::storage::Storage;
 use ecphory_core::{DocNo, Document};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::format::log::{LoggedBatch, LoggedRows};
 use crate::format::manifest::Manifest;
@@ -16,6 +16,7 @@ use crate::segment::{OpenPart, Segment};
 use crate::snapshot::{Settings, Snapshot};
 use crate::tail::{Tail, rows_of};
 use crate::wal::{self, Position};
+use crate::writer::check_rows;
 use crate::{Error, Result};
 
 /// Documents that are gathered from small batches of a log before they become a segment of the tail.
@@ -63,7 +64,7 @@ impl View {
         let settings = Arc::clone(&self.settings);
         let mut gathered = Gathered::default();
         let position = wal::read(storage, first, from, &mut |batch| {
-            check_rows(&batch, &settings)?;
+            check_batch(&batch, &settings)?;
             if !gathered.takes(&batch) {
                 self.apply(std::mem::take(&mut gathered))?;
             }
@@ -157,19 +158,22 @@ impl View {
 }
 
 /// Checks that a logged batch is one of this collection.
-fn check_rows(batch: &LoggedBatch, settings: &Settings) -> Result<()> {
+fn check_batch(batch: &LoggedBatch, settings: &Settings) -> Result<()> {
     let known = |rows: &LoggedRows| {
-        let position = settings.dense_position(&rows.channel);
-        let dimensions = position.map_or(0, |position| u64::from(settings.dimensions(position)));
-        let count: u64 = rows.counts.iter().map(|&count| u64::from(count)).sum();
+        let Ok(position) = settings.dense_position(&rows.channel) else { return false };
+        let dimensions = settings.dimensions(position);
         rows.counts.len() == batch.documents.len()
-            && dimensions > 0
-            && rows.values.len() as u64 == count * dimensions
+            && check_rows(&rows.channel, dimensions, 0, &rows.counts, &rows.values).is_ok()
     };
-    if batch.rows.iter().all(known) {
-        return Ok(());
+    let wrong = |what| Err(Error::corrupt(crate::format::LOGS, 0, what));
+    if !batch.rows.iter().all(known) {
+        return wrong("a batch has rows that fit no dense channel");
     }
-    Err(Error::corrupt(crate::format::LOGS, 0, "a batch has rows that fit no dense channel"))
+    let ids: FxHashSet<&str> = batch.documents.iter().map(|doc| doc.id.as_str()).collect();
+    if ids.len() < batch.documents.len() {
+        return wrong("a batch has two documents with one id");
+    }
+    Ok(())
 }
 
 /// Batches of the log joined into one; what a later one deletes or replaces of an earlier one is left out.

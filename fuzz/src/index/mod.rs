@@ -5,6 +5,7 @@
 //! has to come out is success or an error that calls the collection corrupt: no panic, no endless loop,
 //! no memory beyond what the files take up. Not for damage that checksums notice: the tests flip every byte.
 
+mod edit;
 mod expressions;
 mod life;
 mod repair;
@@ -23,17 +24,21 @@ pub fn log(data: &[u8]) {
     });
 }
 
-/// A manifest: the fuzzer's JSON, and the parts that it names under the names and numbers it gives them.
+/// A manifest, and the parts that it names under the names and numbers it gives them: the fuzzer's JSON, or
+/// the collection's own manifest with changes of eleven bytes each (see [`edit::manifest`]).
 pub fn manifest(data: &[u8]) {
     Base::with(|base| {
         let storage = base.copy();
-        let text = match serde_json::from_slice::<Manifest>(data) {
-            Ok(mut manifest) => {
-                base.adapt_parts(&mut manifest, &storage);
-                serde_json::to_vec(&manifest).expect("a manifest has string keys only")
-            }
-            Err(_) => data.to_vec(),
+        let manifest = if data.starts_with(b"{") {
+            serde_json::from_slice(data).map_err(|_| data.to_vec())
+        } else {
+            Ok(edit::manifest(base.manifest().clone(), data))
         };
+        let text = manifest.map(|mut manifest: Manifest| {
+            base.adapt_parts(&mut manifest, &storage);
+            serde_json::to_vec(&manifest).expect("a manifest has string keys only")
+        });
+        let text = text.unwrap_or_else(|text| text);
         storage.overwrite(&base.manifest_file(), repair::manifest(&text));
         life::live(&storage);
     });

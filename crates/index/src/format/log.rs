@@ -6,10 +6,11 @@
 
 use ecphory_core::Document;
 use ecphory_core::checksum::Crc32;
+use rustc_hash::FxHashSet;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{LOGS, VERSION};
+use super::{LOGS, MAX_NUMBER, VERSION};
 use crate::segment::documents::{FieldNames, Fields, encode as encode_fields};
 use crate::{Error, Result};
 
@@ -70,7 +71,7 @@ pub fn log_file(number: u64) -> String {
 
 /// Returns a log file's number from its name without the folder.
 pub fn log_number(file: &str) -> Option<u64> {
-    let number = file.strip_suffix(".wal")?.parse().ok()?;
+    let number = file.strip_suffix(".wal")?.parse().ok().filter(|&number| number <= MAX_NUMBER)?;
     (log_file(number) == format!("{LOGS}/{file}")).then_some(number)
 }
 
@@ -272,7 +273,12 @@ impl LoggedBatch {
         let names = Fields::names(reader.bytes()?)?;
         for _ in 0..reader.u32()? {
             let mut document = Document::new(reader.text()?);
-            for (name, value) in Fields::new(reader.bytes()?).decode()? {
+            let fields = Fields::new(reader.bytes()?).decode()?;
+            let different = fields.iter().map(|(name, _)| name).collect::<FxHashSet<_>>();
+            if different.len() < fields.len() {
+                return None;
+            }
+            for (name, value) in fields {
                 document.fields.push((names.get(name as usize)?.clone(), value.to_value()));
             }
             batch.documents.push(document);

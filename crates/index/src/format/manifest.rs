@@ -3,13 +3,14 @@
 //! Both are text that ends with a line `crc32 XXXXXXXX` over everything before that line. A manifest is
 //! a whole description, never a difference; the last two are kept.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use ecphory_core::checksum::crc32;
 use ecphory_core::storage::Storage;
 use serde::{Deserialize, Serialize};
 
-use super::{CURRENT, MAX_SEGMENT_DOCUMENTS, SEGMENTS, VERSION};
+use super::{CURRENT, MAX_NUMBER, MAX_SEGMENT, MAX_SEGMENT_DOCUMENTS, SEGMENTS, VERSION};
 use crate::schema::{
     Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, FieldKind, FieldSchema, Schema,
 };
@@ -195,7 +196,7 @@ impl PartEntry {
 
 /// Returns the number of a part from its file name without the folder.
 pub(crate) fn part_number(file: &str) -> Option<u64> {
-    file.split_once('.')?.0.parse().ok()
+    file.split_once('.')?.0.parse().ok().filter(|&number| number <= MAX_NUMBER)
 }
 
 /// Returns a manifest's file name.
@@ -206,7 +207,7 @@ pub fn manifest_file(generation: u64) -> String {
 /// Returns a manifest's generation from its file name.
 pub fn manifest_generation(file: &str) -> Option<u64> {
     let digits = file.strip_prefix(PREFIX)?;
-    let generation = digits.parse().ok()?;
+    let generation = digits.parse().ok().filter(|&generation| generation <= MAX_NUMBER)?;
     (manifest_file(generation) == file).then_some(generation)
 }
 
@@ -270,6 +271,7 @@ impl Manifest {
         if manifest_file(manifest.generation) != file {
             return Err(Error::corrupt(file, 0, "the manifest has another generation"));
         }
+        manifest.check_numbers().map_err(|what| Error::corrupt(file, 0, what))?;
         for segment in &manifest.segments {
             manifest.check_segment(segment).map_err(|what| {
                 Error::corrupt(file, 0, format!("segment {}: {what}", segment.segment))
@@ -286,6 +288,29 @@ impl Manifest {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("open", &file)(error)),
         }
+    }
+
+    /// Checks that every number is given once and those to come are beyond them.
+    fn check_numbers(&self) -> std::result::Result<(), &'static str> {
+        let possible = self.generation <= MAX_NUMBER
+            && self.log.is_none_or(|log| log <= MAX_NUMBER)
+            && self.next_segment <= MAX_SEGMENT
+            && self.next_part <= MAX_NUMBER;
+        if !possible {
+            return Err("a number that no collection comes to");
+        }
+        let (mut segments, mut parts) = (BTreeSet::new(), BTreeSet::new());
+        for segment in &self.segments {
+            if segment.segment >= self.next_segment || !segments.insert(segment.segment) {
+                return Err("a segment's number is there twice, or to come");
+            }
+            for part in &segment.parts {
+                if part.part >= self.next_part || !parts.insert(part.part) {
+                    return Err("a part's number is there twice, or to come");
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_segment(&self, segment: &SegmentEntry) -> std::result::Result<(), &'static str> {

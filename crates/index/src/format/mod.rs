@@ -17,5 +17,9 @@ pub const SEGMENTS: &str = "seg";
 pub const LOGS: &str = "wal";
 /// The file that names the manifest in force.
 pub const CURRENT: &str = "CURRENT";
+/// The largest number of a segment in a manifest.
+pub const MAX_SEGMENT: u32 = 1 << 31;
+/// The largest number of a part, a log file or a manifest. A file whose name has a larger one is none of ours.
+pub const MAX_NUMBER: u64 = 1 << 62;
 /// The largest number of documents in one segment.
 pub const MAX_SEGMENT_DOCUMENTS: u32 = 1 << 24;

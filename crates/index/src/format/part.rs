@@ -259,6 +259,7 @@ pub(crate) fn write_part(
 pub(crate) struct PartFile {
     pub name: String,
     pub documents: u32,
+    crc32: u32,
     bytes: Bytes,
     table: Vec<SectionEntry>,
 }
@@ -275,7 +276,15 @@ impl PartFile {
             Err(error) => return Err(Error::io("open", &name)(error)),
         };
         let table = check_frame(&name, &bytes, segment, entry)?;
-        Ok(Self { name, documents: entry.documents, bytes, table })
+        Ok(Self { name, documents: entry.documents, crc32: entry.crc32, bytes, table })
+    }
+
+    /// Returns whether this is the part that a manifest means.
+    pub fn is(&self, entry: &PartEntry) -> bool {
+        self.name == entry.file()
+            && self.documents == entry.documents
+            && self.bytes.len() as u64 == entry.bytes
+            && self.crc32 == entry.crc32
     }
 
     /// Returns a section's bytes after comparing its checksum.
@@ -393,6 +402,10 @@ fn check_frame(
     let Some(table) = table.filter(|table| table.len() == sections) else {
         return corrupt(end, "the section table is not where the footer says");
     };
+    let inside = |entry: &SectionEntry| {
+        let end = entry.offset.get().checked_add(entry.length.get());
+        end.is_some_and(|end| end <= table_start as u64)
+    };
     let mut crc = Crc32::default();
     crc.update(header.as_bytes());
     crc.update(table.as_bytes());
@@ -407,6 +420,9 @@ fn check_frame(
         && footer.table_crc.get() == entry.crc32;
     if !same {
         return corrupt(0, "this is another part than the manifest means");
+    }
+    if !table.iter().all(inside) {
+        return corrupt(table_start, "a section reaches beyond the table");
     }
     Ok(table.to_vec())
 }

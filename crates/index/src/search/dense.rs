@@ -63,11 +63,11 @@ impl<'a> Dense<'a> {
                 !segment.dead.contains(doc) && selected.is_none_or(|set| set.contains(DocNo(doc)))
             };
             for range in &segment.dense[self.channel] {
-                let part = self.part(range)?;
+                let part = range.rows(self.dimensions)?;
                 let mut documents = 0..0;
                 while let Some(run) = next_run(range, part, &wanted, documents.end) {
                     documents = run;
-                    self.score_rows(part, query, part.rows_of(documents.clone()), &mut scores);
+                    self.score_rows(range, query, part.rows_of(documents.clone()), &mut scores)?;
                     let first_row = part.rows_of(documents.clone()).start;
                     for doc in documents.clone() {
                         let rows = part.rows_of(doc..doc + 1);
@@ -109,37 +109,29 @@ impl<'a> Dense<'a> {
         let position = ranges.partition_point(|range| range.first + range.documents <= at.doc.0);
         let range = ranges.get(position).filter(|range| range.first <= at.doc.0);
         let Some(range) = range else { return Ok(None) };
-        let part = self.part(range)?;
+        let part = range.rows(self.dimensions)?;
         let doc = (at.doc.0 - range.first) as usize;
         let mut scores = Vec::new();
-        self.score_rows(part, query, part.rows_of(doc..doc + 1), &mut scores);
+        self.score_rows(range, query, part.rows_of(doc..doc + 1), &mut scores)?;
         // Adding zero turns −0 into +0, as the collector of a search does.
         Ok(best(&scores).map(|(row, score)| (row, score + 0.0)))
     }
 
     fn score_rows(
         &self,
-        part: &DensePart,
+        range: &DenseRange,
         query: &[f32],
         rows: Range<usize>,
         scores: &mut Vec<f32>,
-    ) {
+    ) -> Result<()> {
         scores.clear();
         scores.resize(rows.len(), 0.0);
-        dot::dot_rows(self.level, query, &part.values(rows), scores);
-    }
-
-    fn part<'p>(&self, range: &'p DenseRange) -> Result<&'p DensePart> {
-        let part = range.part.get()?;
-        if part.dimensions() != self.dimensions {
-            let what = format!(
-                "rows of {} dimensions, the channel has {}",
-                part.dimensions(),
-                self.dimensions
-            );
-            return Err(Error::corrupt(&range.part.file.name, 0, what));
+        dot::dot_rows(self.level, query, &range.rows(self.dimensions)?.values(rows), scores);
+        // Rows are checked when they come in; on the way out this is what can be seen of them for free.
+        if scores.iter().all(|score| score.is_finite()) {
+            return Ok(());
         }
-        Ok(part)
+        Err(Error::corrupt(&range.part.file.name, 0, "a row has a value that is not finite"))
     }
 
     fn check_query(&self, query: &[f32]) -> Result<()> {

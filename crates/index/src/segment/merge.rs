@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use super::Segment;
 use super::bm25::merge_parts;
 use super::build::Site;
 use super::columns::{MergeInput, merge_columns};
 use super::dense::{merge_ranges, write_rows};
 use super::documents::merge_documents;
 use super::survivors::Survivors;
-use super::{DenseRange, Segment};
 use crate::format::MAX_SEGMENT_DOCUMENTS;
 use crate::format::manifest::{PartEntry, PartKind, SegmentEntry};
 use crate::{ChannelKind, Error, Result};
@@ -86,8 +86,8 @@ fn merge_rows(
 ) -> Result<Vec<PartEntry>> {
     let mut ranges = Vec::new();
     for (input, survivors) in inputs.iter().zip(survivors) {
-        for DenseRange { first, part, .. } in &input.dense[position] {
-            ranges.push((*first, part.get()?, survivors));
+        for range in &input.dense[position] {
+            ranges.push((range.first, range.rows(shape.1 as usize)?, survivors));
         }
     }
     let mut parts = Vec::new();

@@ -107,6 +107,19 @@ pub(crate) struct DenseRange {
     pub part: Arc<Lazy<DensePart>>,
 }
 
+impl DenseRange {
+    /// Returns the verified part of a channel with so many dimensions.
+    pub fn rows(&self, dimensions: usize) -> Result<&DensePart> {
+        let part = self.part.get()?;
+        if part.dimensions() != dimensions {
+            let found = part.dimensions();
+            let what = format!("rows of {found} dimensions, the channel has {dimensions}");
+            return Err(Error::corrupt(&self.part.file.name, 0, what));
+        }
+        Ok(part)
+    }
+}
+
 /// A segment of a snapshot, on disk or in the tail. Clones share all but the tombstones.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
@@ -144,7 +157,9 @@ impl Segment {
         let mut dead = None;
         let mut parts = OpenParts::new();
         for part in &entry.parts {
-            let open = match known(part.part) {
+            // A number is never used twice; if it was, these are the bytes of another part.
+            let same = |open: &OpenPart| open.file().is(part);
+            let open = match known(part.part).filter(same) {
                 Some(open) => open,
                 None => OpenPart::open(storage, entry.segment, part, channels.len())?,
             };

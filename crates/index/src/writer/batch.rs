@@ -152,7 +152,7 @@ fn check_batch_rows(
 }
 
 /// Checks that rows have the right number of finite values; documents are called by number, from `first`.
-pub(super) fn check_rows(
+pub(crate) fn check_rows(
     channel: &str,
     dimensions: u32,
     first: u32,
@@ -161,7 +161,7 @@ pub(super) fn check_rows(
 ) -> Result<()> {
     let wrong = |subject, fault| Error::Vector { channel: channel.to_owned(), subject, fault };
     let count: u64 = counts.iter().map(|&count| u64::from(count)).sum();
-    let (expected, got) = (count * u64::from(dimensions), values.len() as u64);
+    let (expected, got) = (count.saturating_mul(u64::from(dimensions)), values.len() as u64);
     if expected != got {
         return Err(wrong(format!("{count} rows"), VectorFault::Length { expected, got }));
     }

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ecphory_core::DocNo;
 
+pub(crate) use batch::check_rows;
 pub use batch::{Batch, Written};
 
 use crate::collection::{Shared, lock, locked, publish_manifest};

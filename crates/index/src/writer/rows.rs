@@ -117,7 +117,7 @@ impl Writer {
             if range.first >= first {
                 continue;
             }
-            let part = range.part.get()?;
+            let part = range.rows(settings.dimensions(channel) as usize)?;
             let grown = bytes + part.row_bytes().len();
             let apart = range.first + range.documents != first;
             if apart || part.row_bytes().len() > 2 * bytes || grown > MERGED_BYTES {

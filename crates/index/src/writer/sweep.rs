@@ -8,7 +8,7 @@ use ecphory_core::storage::{Storage, TMP};
 
 use crate::format::log::log_file;
 use crate::format::manifest::{Manifest, PartEntry, generations, manifest_file, part_number};
-use crate::format::{LOGS, SEGMENTS};
+use crate::format::{LOGS, MAX_NUMBER, MAX_SEGMENT, SEGMENTS};
 use crate::{Error, Result, wal};
 
 /// How many manifests are kept.
@@ -18,8 +18,15 @@ const KEPT_MANIFESTS: usize = 2;
 pub(crate) fn next_numbers(storage: &dyn Storage, manifest: &Manifest) -> Result<(u32, u64)> {
     let parts = storage.list(SEGMENTS).map_err(Error::io("list", SEGMENTS))?;
     let largest = parts.iter().filter_map(|file| part_number(file)).max();
-    let next = largest.map_or(0, |part| part.saturating_add(1));
-    Ok((manifest.next_segment, manifest.next_part.max(next)))
+    let next_part = manifest.next_part.max(largest.map_or(0, |part| part + 1));
+    let others = [wal::numbers(storage)?, generations(storage)?, vec![next_part]];
+    // No writer lives long enough to come from half of the largest number to the largest.
+    let room = others.iter().flatten().all(|&number| number <= MAX_NUMBER / 2);
+    if !room || manifest.next_segment > MAX_SEGMENT / 2 {
+        let what = "its numbers, or those of the files, are larger than any collection comes to";
+        return Err(Error::corrupt(&manifest_file(manifest.generation), 0, what));
+    }
+    Ok((manifest.next_segment, next_part))
 }
 
 /// Makes the names durable that were found. A writer that was ended between a rename and its sync leaves

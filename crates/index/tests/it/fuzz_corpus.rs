@@ -66,6 +66,12 @@ fn write_the_corpora() {
     fuzz::Base::with(|base| {
         write("log/two-batches".to_owned(), base.log().1);
         write("manifest/two-segments".to_owned(), base.manifest_text());
+        // Every kind of change, four at a time.
+        let all: Vec<u8> =
+            (0..16u8).flat_map(|what| [what, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0]).collect();
+        for (change, number) in all.chunks(4 * 11).zip(0..) {
+            write(format!("manifest/changes-{number}"), change);
+        }
         let mut kinds = std::collections::BTreeSet::new();
         for ((_, part), place) in base.parts().iter().zip(0u8..) {
             if !kinds.insert(part.kind.number()) {

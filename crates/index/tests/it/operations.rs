@@ -2,7 +2,7 @@
 
 use ecphory_core::storage::{FullSpeed, Memory, Storage};
 use ecphory_core::{ErrorKind, Progress, Silent};
-use ecphory_index::{Batch, Bm25Settings, FieldKind, FieldSchema, Filter, Rows};
+use ecphory_index::{Batch, Bm25Settings, Collection, FieldKind, FieldSchema, Filter, Rows};
 
 use crate::support::*;
 
@@ -74,6 +74,43 @@ fn a_backup_answers_like_the_collection_and_the_next_one_copies_only_what_is_new
     writer.put(Batch::new().add(doc("more", "radium")).clone(), None).unwrap();
     writer.compact(&FullSpeed).unwrap();
     assert_eq!(open(&target).unwrap().snapshot().unwrap().documents(), now.documents() + 1);
+}
+
+#[test]
+fn a_backup_can_be_backed_up_again_and_again() {
+    let storage = Memory::new();
+    lived_in(&storage);
+    let mut source = storage;
+    for round in 0..3 {
+        // Dead documents and a tail: parts that the backup has to make itself.
+        let collection = open(&source).unwrap();
+        let writer = collection.writer().unwrap();
+        for put in 0..3 {
+            let mut batch = Batch::new();
+            batch
+                .upsert(doc("hahn", &format!("fission {round} {put}")))
+                .add(doc(10 * round + put, "x"));
+            writer.put(batch, None).unwrap();
+        }
+        let target = Memory::new();
+        for put in 3..6 {
+            collection.snapshot().unwrap().backup(&target, &Silent).unwrap();
+            let copy = open(&target).unwrap();
+            let contents = |collection: &Collection| {
+                let snapshot = collection.snapshot().unwrap();
+                let documents = snapshot.addresses().map(|at| snapshot.document(at).unwrap());
+                documents.collect::<Vec<_>>()
+            };
+            assert_eq!(contents(&copy), contents(&collection));
+            let found = copy.check(&Silent).unwrap();
+            assert!(found.is_empty(), "{found:?}");
+            let mut batch = Batch::new();
+            batch.add(doc(10 * round + put, "y"));
+            writer.put(batch, None).unwrap();
+            writer.seal().unwrap();
+        }
+        source = target;
+    }
 }
 
 #[test]

@@ -44,15 +44,11 @@ impl DensePart {
     }
 
     /// Checks what only a reading of everything can: that every row can be compared with a query.
-    pub fn check_all(&self, file: &PartFile, dimensions: usize) -> Result<()> {
-        if dimensions != self.dimensions {
-            let what = "the rows have other dimensions than the channel";
-            return Err(file.corrupt(SectionKind::DenseTotals, 0, what));
-        }
+    pub fn check_all(&self, file: &PartFile) -> Result<()> {
         let rows = self.rows_of(0..self.starts().len() - 1);
-        for (row, position) in self.values(rows).chunks_exact(dimensions).zip(0..) {
+        for (row, position) in self.values(rows).chunks_exact(self.dimensions).zip(0..) {
             if check_row(row).is_err() {
-                let at = position * dimensions * 4;
+                let at = position * self.dimensions * 4;
                 return Err(file.corrupt(SectionKind::Rows, at, "a value is not finite"));
             }
         }

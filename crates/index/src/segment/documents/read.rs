@@ -13,7 +13,9 @@ use crate::format::records::{IdHash, StoredBlock, id_hash};
 use crate::{Error, Result};
 
 /// The largest block: one document of the largest size begun in an almost full block.
-const MAX_BLOCK_BYTES: u32 = (MAX_DOCUMENT_BYTES as u32) + (1 << 20);
+const MAX_BLOCK_BYTES: usize = MAX_DOCUMENT_BYTES + (1 << 20);
+/// How many bytes one byte of LZ4 stands for at most.
+const MAX_RATIO: usize = 255;
 
 /// What [`DocumentsPart::for_each`] calls with a document and its fields, each with its name's number.
 type Visit<'a> = dyn FnMut(DocNo, &[(u32, FieldValue<'_>)]) -> Result<()> + 'a;
@@ -63,7 +65,11 @@ impl DocumentsPart {
             return Err(file.corrupt(SectionKind::IdStarts, 0, "the starts do not fit the ids"));
         }
         let hashes = self.hashes();
-        if hashes.len() != count || hashes.iter().any(|hash| hash.doc.get() >= self.documents) {
+        let order = |hash: &IdHash| (hash.hash.get(), hash.doc.get());
+        let sound = hashes.len() == count
+            && hashes.iter().all(|hash| hash.doc.get() < self.documents)
+            && hashes.is_sorted_by(|a, b| order(a) < order(b));
+        if !sound {
             return Err(file.corrupt(SectionKind::IdHashes, 0, "the hashes do not fit the ids"));
         }
         let blocks = self.blocks();
@@ -90,14 +96,7 @@ impl DocumentsPart {
     /// Checks what only a reading of everything can: the blocks, and that each id is found by its hash.
     pub fn check_all(&self) -> Result<()> {
         self.for_each(&mut |_, _| Ok(()))?;
-        let hashes = self.hashes();
-        let mut order = hashes.windows(2).map(|pair| {
-            (pair[0].hash.get(), pair[0].doc.get()) < (pair[1].hash.get(), pair[1].doc.get())
-        });
-        if !order.all(|sorted| sorted) {
-            return Err(Error::corrupt(&self.name, 0, "the id hashes are out of order"));
-        }
-        for entry in hashes {
+        for entry in self.hashes() {
             let doc = DocNo(entry.doc.get());
             if id_hash(self.id(doc)?) != entry.hash.get() {
                 let what = format!("the id of document {doc} has another hash");
@@ -175,7 +174,10 @@ impl DocumentsPart {
     /// Calls `visit` with every document's fields, in order. Names are numbers, see [`Self::name_number`].
     pub fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
         self.for_each_record(&mut |doc, record| {
-            let fields = record.decode().ok_or_else(|| self.bad_record(doc))?;
+            let known = |fields: &Vec<(u32, FieldValue<'_>)>| {
+                fields.iter().all(|(name, _)| (*name as usize) < self.names.len())
+            };
+            let fields = record.decode().filter(known).ok_or_else(|| self.bad_record(doc))?;
             visit(DocNo(doc), &fields)
         })
     }
@@ -203,7 +205,9 @@ impl DocumentsPart {
         let (start, length) = (block.offset.get() as usize, block.length.get() as usize);
         let stored = start.checked_add(length).and_then(|end| self.stored.get(start..end));
         let stored = stored.ok_or_else(|| self.bad_block(position))?;
-        if crc32(stored) != block.crc.get() || block.raw_length.get() > MAX_BLOCK_BYTES {
+        let raw_length = block.raw_length.get() as usize;
+        let possible = raw_length <= MAX_BLOCK_BYTES && raw_length / MAX_RATIO <= length;
+        if crc32(stored) != block.crc.get() || !possible {
             return Err(self.bad_block(position));
         }
         Ok(stored)
@@ -214,7 +218,7 @@ impl DocumentsPart {
     }
 
     fn bad_block(&self, position: usize) -> Error {
-        let offset = self.stored_offset + self.blocks()[position].offset.get();
+        let offset = self.stored_offset.saturating_add(self.blocks()[position].offset.get());
         Error::corrupt(&self.name, offset, format!("block {position} of the stored documents"))
     }
 

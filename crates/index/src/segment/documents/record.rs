@@ -1,7 +1,7 @@
 //! The bytes of one stored document.
 
 use ecphory_core::{Document, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How deep lists may nest; also bounds the recursion of reader and writer.
 pub(crate) const MAX_LIST_DEPTH: usize = 8;
@@ -149,9 +149,11 @@ impl<'a> Fields<'a> {
     pub fn names(bytes: &'a [u8]) -> Option<Vec<String>> {
         let mut reader = Fields(bytes);
         let count = reader.u32()?;
-        let names: Option<Vec<String>> =
-            (0..count).map(|_| reader.text().map(str::to_owned)).collect();
-        names.filter(|_| reader.0.is_empty())
+        let names: Option<Vec<&str>> = (0..count).map(|_| reader.text()).collect();
+        let names = names.filter(|_| reader.0.is_empty())?;
+        // Otherwise a name's number would depend on who looks it up.
+        let different = names.iter().collect::<FxHashSet<_>>().len() == names.len();
+        different.then(|| names.into_iter().map(str::to_owned).collect())
     }
 
     /// Reads the bytes of a record that [`encode`] wrote.
@@ -185,7 +187,10 @@ impl<'a> Fields<'a> {
         Some(match self.take::<1>()?[0] {
             TEXT => FieldValue::Text(self.text()?),
             INTEGER => FieldValue::Integer(i64::from_le_bytes(self.take()?)),
-            FLOAT => FieldValue::Float(f64::from_le_bytes(self.take()?)),
+            FLOAT => {
+                let number = Some(f64::from_le_bytes(self.take()?));
+                FieldValue::Float(number.filter(|number| number.is_finite())?)
+            }
             FALSE => FieldValue::Bool(false),
             TRUE => FieldValue::Bool(true),
             LIST if depth > 0 => {
