@@ -54,13 +54,13 @@ pub fn run(setting: &Setting) -> Result<()> {
     drop(writer);
     let compact = self::bytes(&folder)?;
     let rows = [
-        (format!("churn: MB on disk after {cycles} rewrites, at rest"), bytes),
-        (format!("churn: MB on disk after {cycles} rewrites, the largest on the way"), largest),
-        (format!("churn: MB on disk after {cycles} rewrites, compacted"), compact),
+        (format!("churn: bytes on disk after {cycles} rewrites, at rest"), bytes),
+        (format!("churn: bytes on disk after {cycles} rewrites, the largest on the way"), largest),
+        (format!("churn: bytes on disk after {cycles} rewrites, compacted"), compact),
     ];
     for (metric, bytes) in rows {
         let mut row = comparison(FRESH, metric, quality.clone(), Better::Lower);
-        row.rounds.push((bytes as f64 / 1e6, fresh_bytes as f64 / 1e6));
+        row.rounds.push((bytes as f64, fresh_bytes as f64));
         row.print();
     }
     Ok(())

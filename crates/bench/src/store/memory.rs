@@ -42,7 +42,7 @@ pub fn run(setting: &Setting) -> Result<()> {
         row("the budget itself", "peak memory in MB", Better::Lower),
         row(DEFAULT, "peak memory in MB", Better::Lower),
         row(DEFAULT, "documents per second", Better::Higher),
-        row(DEFAULT, "MB on disk", Better::Lower),
+        row(DEFAULT, "bytes on disk", Better::Lower),
     ];
     for _ in 0..setting.runs.min(3) {
         let turn = |options: &[&str]| {
@@ -56,7 +56,7 @@ pub fn run(setting: &Setting) -> Result<()> {
         rows[0].rounds.push((ours.peak / 1e6, BUDGET_BYTES / 1e6));
         rows[1].rounds.push((ours.peak / 1e6, theirs.peak / 1e6));
         rows[2].rounds.push((ours.rate, theirs.rate));
-        rows[3].rounds.push((ours.bytes / 1e6, theirs.bytes / 1e6));
+        rows[3].rounds.push((ours.bytes, theirs.bytes));
     }
     rows.iter().for_each(Comparison::print);
     Ok(())
