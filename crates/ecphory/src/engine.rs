@@ -98,7 +98,10 @@ impl Engine {
         if let Some(encoder) = encoders.get(&key) {
             return Ok(Arc::clone(encoder));
         }
-        let encoder = Arc::new(Encoder::open(&key.0, &EncoderOptions { max_tokens })?);
+        let encoder = Arc::new(Encoder::open(
+            &key.0,
+            &EncoderOptions { max_tokens, ..EncoderOptions::default() },
+        )?);
         encoders.insert(key, Arc::clone(&encoder));
         Ok(encoder)
     }

@@ -17,6 +17,7 @@ use crate::head::Head;
 use crate::layout::{Layout, Prompts};
 use crate::load::{self, Body};
 use crate::plan;
+use crate::precision::Precision;
 
 /// The tokenizer of a model directory.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
@@ -26,6 +27,9 @@ pub(crate) const TOKENIZER: &str = "tokenizer.json";
 pub struct EncoderOptions {
     /// Tokens read of a text, special tokens included; the model's own limit where there is none here.
     pub max_tokens: Option<usize>,
+    /// The precision of a transformer's weights in memory, which changes vectors where it is less than that of the
+    /// files. Static tables have no linear maps and stay as they are.
+    pub precision: Precision,
 }
 
 /// What a text is: it chooses the prompt that is put before it, where the model has any.
@@ -69,7 +73,7 @@ impl Encoder {
     /// files, `Usage` for a limit that the model does not have.
     pub fn open(directory: &Path, options: &EncoderOptions) -> Result<Self> {
         let layout = load::layout(directory)?;
-        let loaded = load::load(directory, layout)?;
+        let loaded = load::load(layout, directory, options.precision)?;
         let (least, most) = loaded.token_limits;
         let max_tokens = options.max_tokens.unwrap_or(loaded.default_tokens);
         if !(least..=most).contains(&max_tokens) {
@@ -177,7 +181,10 @@ impl Encoder {
             })
             .collect::<Result<_>>()?;
         let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
-        let batches = plan::batches(&lengths, rayon::current_num_threads());
+        let threads = rayon::current_num_threads();
+        let batches = plan::batches(&lengths, threads);
+        // A batch that is alone takes all threads.
+        let strips = (threads / batches.len().max(1)).max(1);
         let vectors: Vec<Vec<f32>> = batches
             .par_iter()
             // Singly, so that threads take the longest batches first.
@@ -187,7 +194,7 @@ impl Encoder {
                     return Err(Error::Interrupted);
                 }
                 let sequences: Vec<&[u32]> = batch.iter().map(|&i| &tokens[i][..]).collect();
-                let vectors = self.encode_batch(&sequences);
+                let vectors = self.encode_batch(&sequences, strips);
                 progress.advance(batch.len() as u64);
                 Ok(vectors)
             })
@@ -229,9 +236,10 @@ impl Encoder {
     }
 
     /// Encodes some texts on this thread.
-    fn encode_batch(&self, sequences: &[&[u32]]) -> Vec<f32> {
+    fn encode_batch(&self, sequences: &[&[u32]], strips: usize) -> Vec<f32> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut run = idle.unwrap_or_else(|| Eval::new(self.level));
+        run.set_strips(strips);
         let (pooled, columns) = match &self.body {
             Body::Transformer { encoder, .. } => {
                 let batch = TokenBatch::new(sequences.iter().copied());

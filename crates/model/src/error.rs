@@ -122,6 +122,13 @@ pub enum Error {
         most: usize,
     },
 
+    /// There is no such precision.
+    #[error("no precision {found}; there are stored, f32, f16, bf16 and int8")]
+    UnknownPrecision {
+        /// What was asked for.
+        found: String,
+    },
+
     /// The model is not in the cache.
     #[error("model {name} is not there; get it with `ecphory models pull {name}`")]
     NotPulled {
@@ -268,7 +275,7 @@ impl Error {
             | Error::TokenOutside { .. } => ErrorKind::Corrupt,
             Error::Unsupported { .. } | Error::Precision { .. } => ErrorKind::Input,
             Error::Tokenizer(error) => error.kind(),
-            Error::MaxTokens { .. } => ErrorKind::Usage,
+            Error::MaxTokens { .. } | Error::UnknownPrecision { .. } => ErrorKind::Usage,
             Error::NameTaken { .. } => ErrorKind::Conflict,
             Error::Pull { failures, .. } => pull_kind(failures),
             Error::Interrupted => ErrorKind::Interrupted,

@@ -4,23 +4,32 @@
 //! thread. A sequence's states have the same bits in any batch: products and norms treat rows apart, and
 //! attention never leaves a sequence.
 
+mod attend;
+mod linear;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ecphory_kernels::Level;
-use ecphory_kernels::nn::{
-    Activation, Packed, Rows, RowsMut, activate, layer_norm, multiply, rms_norm, softmax_rows,
-};
+use ecphory_kernels::nn::{Activation, Rows, RowsMut, activate, layer_norm, rms_norm};
+use rayon::prelude::*;
 
 use crate::attention::Attention;
 use crate::error::Result;
 use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
+use crate::precision::Precision;
 use crate::weights::Tensor;
+use attend::{Head, HeadScratch, turn};
+pub(crate) use linear::PackedLinear;
+use linear::Strips;
 
 /// Runs operations at once.
 pub(crate) struct Eval {
     level: Level,
     buffers: Buffers,
-    head: HeadScratch,
+    /// A batch that is alone is cut into as many strips as there are threads.
+    strips: Strips,
+    /// One for each strip.
+    heads: Vec<HeadScratch>,
 }
 
 /// Buffers of states that are not in use.
@@ -40,10 +49,6 @@ impl Drop for Matrix {
     }
 }
 
-/// How weights are laid out for the kernels.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Packing;
-
 /// A norm.
 pub(crate) struct NormWeights {
     kind: NormKind,
@@ -53,25 +58,21 @@ pub(crate) struct NormWeights {
     epsilon: f32,
 }
 
-/// A linear map, ready for the kernel.
-pub(crate) struct PackedLinear {
-    weight: Packed,
-    bias: Option<Vec<f32>>,
-    activation: Activation,
-}
-
-/// What the attention of one head over one sequence needs.
-#[derive(Default)]
-struct HeadScratch {
-    keys: Packed,
-    values: Packed,
-    scores: Vec<f32>,
-}
-
 impl Eval {
     /// Makes an executor for a level.
     pub(crate) fn new(level: Level) -> Self {
-        Self { level, buffers: Buffers::default(), head: HeadScratch::default() }
+        Self {
+            level,
+            buffers: Buffers::default(),
+            strips: Strips::new(level),
+            heads: vec![HeadScratch::default()],
+        }
+    }
+
+    /// Sets into how many strips operations are cut, each for a thread of the pool. Results do not depend on it.
+    pub(crate) fn set_strips(&mut self, strips: usize) {
+        self.strips.count = strips.max(1);
+        self.heads.resize_with(self.strips.count, HeadScratch::default);
     }
 
     /// Returns a matrix whose values are arbitrary.
@@ -84,39 +85,27 @@ impl Eval {
 
     /// Applies a linear map to rows that lie end to end, outside a batch.
     pub(crate) fn apply_rows(&mut self, linear: &PackedLinear, input: &[f32]) -> Vec<f32> {
-        let rows = Rows::dense(input, linear.weight.depth());
-        let mut out = vec![0.0; rows.count() * linear.weight.width()];
-        linear.run(self.level, rows, &mut out);
+        let rows = Rows::dense(input, linear.depth());
+        let mut out = vec![0.0; rows.count() * linear.width()];
+        linear.run(&mut self.strips, rows, false, RowsMut::dense(&mut out, linear.width()));
         out
     }
 }
 
-impl PackedLinear {
-    /// Returns how many values come out.
-    pub(crate) fn width(&self) -> usize {
-        self.weight.width()
-    }
-
-    fn run(&self, level: Level, rows: Rows<'_>, out: &mut [f32]) {
-        let out = RowsMut::dense(out, self.weight.width());
-        multiply(level, rows, &self.weight, self.bias.as_deref(), self.activation, out);
-    }
-}
-
 impl Executor for Eval {
-    type Parameters = Packing;
+    type Parameters = Precision;
     /// Stays in the map of the weight file: a batch touches few of its rows.
     type Table = Tensor;
     type Norm = NormWeights;
     type Linear = PackedLinear;
     type States = Matrix;
 
-    fn table(_: &mut Packing, tensor: &Tensor) -> Result<Tensor> {
+    fn table(_: &mut Precision, tensor: &Tensor) -> Result<Tensor> {
         Ok(tensor.clone())
     }
 
     fn norm(
-        _: &mut Packing,
+        _: &mut Precision,
         kind: NormKind,
         weight: &Tensor,
         bias: Option<&Tensor>,
@@ -127,16 +116,11 @@ impl Executor for Eval {
     }
 
     fn linear(
-        _: &mut Packing,
+        precision: &mut Precision,
         parts: &[LinearPart],
         activation: Activation,
     ) -> Result<PackedLinear> {
-        let weight: Vec<f32> = parts.iter().flat_map(|(weight, _)| weight.to_vec()).collect();
-        let weight = Packed::transposed(Rows::dense(&weight, parts[0].0.shape[1]));
-        let bias: Vec<f32> =
-            parts.iter().filter_map(|(_, bias)| bias.as_ref()).flat_map(Tensor::to_vec).collect();
-        let bias = if bias.is_empty() { None } else { Some(bias) };
-        Ok(PackedLinear { weight, bias, activation })
+        Ok(PackedLinear::new(*precision, parts, activation))
     }
 
     fn embed(&mut self, lookups: &[(&Tensor, &[u32])]) -> Matrix {
@@ -159,24 +143,35 @@ impl Executor for Eval {
     }
 
     fn normalize(&mut self, mut states: Matrix, norm: &NormWeights) -> Matrix {
-        let (values, weight) = (&mut states.values, &norm.weight);
-        match norm.kind {
-            NormKind::Layer => layer_norm(self.level, values, weight, &norm.bias, norm.epsilon),
-            NormKind::RootMeanSquare => rms_norm(self.level, values, weight, norm.epsilon),
+        let (level, weight) = (self.level, &norm.weight);
+        let one = |values: &mut [f32]| match norm.kind {
+            NormKind::Layer => layer_norm(level, values, weight, &norm.bias, norm.epsilon),
+            NormKind::RootMeanSquare => rms_norm(level, values, weight, norm.epsilon),
+        };
+        let rows = states.values.len() / states.columns;
+        let strip = rows.div_ceil(self.strips.count).max(1) * states.columns;
+        // A strip has to be worth waking a thread for.
+        if self.strips.count > 1 && strip >= 1 << 13 {
+            states.values.par_chunks_mut(strip).for_each(one);
+        } else {
+            one(&mut states.values);
         }
         states
     }
 
     fn apply(&mut self, linear: &PackedLinear, input: &Matrix) -> Matrix {
         let rows = Rows::dense(&input.values, input.columns);
-        let mut out = self.take(rows.count(), linear.weight.width());
-        linear.run(self.level, rows, &mut out.values);
+        let mut out = self.take(rows.count(), linear.width());
+        let to = RowsMut::dense(&mut out.values, linear.width());
+        linear.run(&mut self.strips, rows, false, to);
         out
     }
 
     fn apply_add(&mut self, linear: &PackedLinear, input: &Matrix, residual: Matrix) -> Matrix {
-        let mut out = self.apply(linear, input);
-        out.values.iter_mut().zip(&residual.values).for_each(|(x, r)| *x += r);
+        let rows = Rows::dense(&input.values, input.columns);
+        let mut out = residual;
+        let to = RowsMut::dense(&mut out.values, linear.width());
+        linear.run(&mut self.strips, rows, true, to);
         out
     }
 
@@ -196,89 +191,57 @@ impl Executor for Eval {
 
     fn attend(&mut self, mut joint: Matrix, attention: &Attention, batch: &TokenBatch) -> Matrix {
         debug_assert_eq!(joint.columns, attention.columns());
-        let mut out = self.take(batch.tokens.len(), attention.heads * attention.width);
-        let columns = out.columns;
-        for span in batch.spans.iter().filter(|span| !span.is_empty()) {
-            let rows = span.start * joint.columns..span.end * joint.columns;
-            let joint = &mut joint.values[rows];
+        let columns = attention.heads * attention.width;
+        let mut out = self.take(batch.tokens.len(), columns);
+        let mut rest = &mut out.values[..];
+        let mut heads = Vec::with_capacity(batch.spans.len() * attention.heads);
+        let sequences = batch.spans.iter().filter(|span| !span.is_empty());
+        let mut states = &mut joint.values[..];
+        for length in sequences.map(ExactSizeIterator::len) {
+            let (joint, states_rest) = states.split_at_mut(length * attention.columns());
+            let (out, out_rest) = rest.split_at_mut(length * columns);
+            (states, rest) = (states_rest, out_rest);
             turn(attention, joint);
-            let out = &mut out.values[span.start * columns..span.end * columns];
-            for head in 0..attention.heads {
-                let place = Place { attention, length: span.len(), head };
-                self.head.attend(self.level, joint, &place, out);
-            }
+            let parts = by_head(attention, RowsMut::dense(out, columns));
+            let head = |(index, out)| Head { attention, joint: &*joint, length, index, out };
+            heads.extend(parts.into_iter().enumerate().map(head));
         }
+        self.run_heads(heads);
         out
     }
 }
 
-/// Turns the queries and keys of a sequence by their positions.
-fn turn(attention: &Attention, joint: &mut [f32]) {
-    let Some(rotary) = &attention.rotary else { return };
-    let turned = (attention.heads + attention.kv_heads) * attention.width;
-    for (position, row) in joint.chunks_exact_mut(attention.columns()).enumerate() {
-        for head in row[..turned].chunks_exact_mut(attention.width) {
-            rotary.turn(position, head);
+impl Eval {
+    fn run_heads(&mut self, heads: Vec<Head<'_>>) {
+        let level = self.level;
+        let strips = self.strips.count;
+        if strips == 1 {
+            for head in heads {
+                head.run(level, &mut self.heads[0]);
+            }
+            return;
         }
-    }
-}
-
-/// Which part of a sequence's joint states one head reads.
-struct Place<'a> {
-    attention: &'a Attention,
-    length: usize,
-    head: usize,
-}
-
-impl Place<'_> {
-    fn queries<'a>(&self, joint: &'a [f32]) -> Rows<'a> {
-        self.rows(joint, self.head)
-    }
-
-    fn keys<'a>(&self, joint: &'a [f32]) -> Rows<'a> {
-        self.rows(joint, self.attention.heads + self.shared())
-    }
-
-    fn values<'a>(&self, joint: &'a [f32]) -> Rows<'a> {
-        self.rows(joint, self.attention.heads + self.attention.kv_heads + self.shared())
-    }
-
-    /// The head of keys and values that this head of queries uses.
-    fn shared(&self) -> usize {
-        self.head * self.attention.kv_heads / self.attention.heads
-    }
-
-    fn rows<'a>(&self, joint: &'a [f32], part: usize) -> Rows<'a> {
-        let width = self.attention.width;
-        Rows::new(&joint[part * width..], self.length, width, self.attention.columns())
-    }
-}
-
-impl HeadScratch {
-    fn attend(&mut self, level: Level, joint: &[f32], place: &Place<'_>, out: &mut [f32]) {
-        let (attention, length) = (place.attention, place.length);
-        self.keys.set_transposed(place.keys(joint));
-        self.values.set(place.values(joint));
-        self.scores.resize(length * length, 0.0);
-        let scores = RowsMut::dense(&mut self.scores, length);
-        multiply(level, place.queries(joint), &self.keys, None, Activation::None, scores);
-        let scale = 1.0 / (attention.width as f32).sqrt();
-        for (index, row) in self.scores.chunks_exact_mut(length).enumerate() {
-            let seen = attention.reach.of(index, length);
-            let bias = attention.bias.as_ref().map(|bias| bias.row(place.head, index, length));
-            let bias = bias.map_or(&[][..], |bias| &bias[seen.clone()]);
-            softmax_rows(level, &mut row[seen.clone()], seen.len(), scale, bias);
-            row[..seen.start].fill(0.0);
-            row[seen.end..].fill(0.0);
+        let mut parts: Vec<(&mut HeadScratch, Vec<Head<'_>>)> =
+            self.heads.iter_mut().map(|scratch| (scratch, Vec::new())).collect();
+        for (index, head) in heads.into_iter().enumerate() {
+            parts[index % strips].1.push(head);
         }
-        let columns = attention.heads * attention.width;
-        let out = RowsMut::new(
-            &mut out[place.head * attention.width..],
-            length,
-            attention.width,
-            columns,
-        );
-        let scores = Rows::dense(&self.scores, length);
-        multiply(level, scores, &self.values, None, Activation::None, out);
+        parts.into_par_iter().with_max_len(1).for_each(|(scratch, heads)| {
+            for head in heads {
+                head.run(level, scratch);
+            }
+        });
     }
+}
+
+/// Splits the result of a sequence by heads.
+fn by_head<'a>(attention: &Attention, mut rest: RowsMut<'a>) -> Vec<RowsMut<'a>> {
+    let mut parts = Vec::with_capacity(attention.heads);
+    for _ in 1..attention.heads {
+        let (part, right) = rest.split_at_column(attention.width);
+        parts.push(part);
+        rest = right;
+    }
+    parts.push(rest);
+    parts
 }

@@ -21,6 +21,7 @@ mod load;
 mod names;
 mod plan;
 mod post_norm;
+mod precision;
 mod relative;
 mod rotary;
 mod static_table;
@@ -29,4 +30,5 @@ mod weights;
 
 pub use encoder::{Encoder, EncoderOptions, Role};
 pub use error::{Error, FetchError, Result, SourceFailure};
+pub use precision::Precision;
 pub use store::{CatalogueEntry, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue};

@@ -6,11 +6,12 @@ use ecphory_core::storage::Bytes;
 
 use crate::config::{self, Family, TransformerConfig};
 use crate::error::{Error, Result};
-use crate::eval::{Eval, Packing};
+use crate::eval::Eval;
 use crate::executor::Executor;
 use crate::head::{Head, Step};
 use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
 use crate::post_norm::PostNorm;
+use crate::precision::Precision;
 use crate::static_table::{self, StaticTable, UNLIMITED};
 use crate::weights::Weights;
 
@@ -63,24 +64,28 @@ pub(crate) fn layout(directory: &Path) -> Result<Layout> {
 }
 
 /// Loads the weights of a model.
-pub(crate) fn load(directory: &Path, layout: Layout) -> Result<Loaded> {
+pub(crate) fn load(layout: Layout, directory: &Path, precision: Precision) -> Result<Loaded> {
     match layout.kind {
-        BodyKind::Transformer => load_transformer(layout),
+        BodyKind::Transformer => load_transformer(layout, precision),
         BodyKind::Static => load_static(directory, layout),
     }
 }
 
-fn load_transformer(layout: Layout) -> Result<Loaded> {
+fn load_transformer(layout: Layout, mut precision: Precision) -> Result<Loaded> {
     let config = TransformerConfig::open(&layout.body)?;
     let mut weights = Weights::open(&layout.body)?;
-    let encoder = Box::new(PostNorm::load(&config, &mut weights, &mut Packing)?);
+    let encoder = Box::new(PostNorm::load(&config, &mut weights, &mut precision)?);
     let pooled = config.hidden * layout.pooling.len();
     let mut files = weights.contents();
     let head = load_head(&layout, pooled, &mut files)?;
     // `[CLS]`, one token, `[SEP]`.
     let (least, most) = (3, config.max_tokens());
+    let mut settings = format!("{config:?}\n{:?}\n{}", layout.pooling, describe(&layout.steps));
+    if !matches!(precision, Precision::Stored | Precision::F32) {
+        settings = format!("{settings}\nprecision {precision}");
+    }
     Ok(Loaded {
-        settings: format!("{config:?}\n{:?}\n{}", layout.pooling, describe(&layout.steps)),
+        settings,
         default_tokens: layout.max_tokens.map_or(most, |n| n.clamp(least, most)),
         body: Body::Transformer { family: config.family, encoder, vocabulary: config.vocabulary },
         token_limits: (least, most),
@@ -130,7 +135,12 @@ fn load_head(layout: &Layout, pooled: usize, files: &mut Vec<Bytes>) -> Result<H
                 let bias = bias.then(|| weights.tensor("linear.bias", &[*out])).transpose()?;
                 dimensions = *out;
                 files.extend(weights.contents());
-                Step::Dense(Box::new(Eval::linear(&mut Packing, &[(weight, bias)], *activation)?))
+                // Few and last, they are not worth rounding.
+                Step::Dense(Box::new(Eval::linear(
+                    &mut Precision::default(),
+                    &[(weight, bias)],
+                    *activation,
+                )?))
             }
         });
     }

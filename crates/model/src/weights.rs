@@ -122,10 +122,10 @@ impl Weights {
         let found = found.filter_map(|name| self.tensors.get(&name).map(|place| (name, place)));
         let Some((name, place)) = found.into_iter().next() else { return Ok(None) };
         let file = &self.files[place.file];
-        let precision = match place.dtype {
-            Dtype::F32 => Precision::F32,
-            Dtype::F16 => Precision::F16,
-            Dtype::BF16 => Precision::Bf16,
+        let stored = match place.dtype {
+            Dtype::F32 => Stored::F32,
+            Dtype::F16 => Stored::F16,
+            Dtype::BF16 => Stored::Bf16,
             other => {
                 let path = file.path.to_path_buf();
                 return Err(Error::Precision { path, tensor: name, found: format!("{other:?}") });
@@ -133,7 +133,7 @@ impl Weights {
         };
         let bytes = file.bytes.slice(place.range.clone()).expect("the header was checked");
         let (path, shape) = (Arc::clone(&file.path), place.shape.clone());
-        Ok(Some(Tensor { name, path, shape, precision, bytes }))
+        Ok(Some(Tensor { name, path, shape, stored, bytes }))
     }
 
     /// Returns the integers of a tensor of type I32 or I64, or `None` where there is none.
@@ -168,8 +168,9 @@ impl Weights {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Precision {
+/// The type of a tensor's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
     F32,
     F16,
     Bf16,
@@ -181,7 +182,7 @@ pub(crate) struct Tensor {
     pub(crate) name: String,
     pub(crate) path: Arc<PathBuf>,
     pub(crate) shape: Vec<usize>,
-    precision: Precision,
+    pub(crate) stored: Stored,
     bytes: Bytes,
 }
 
@@ -193,6 +194,12 @@ impl Tensor {
         values
     }
 
+    /// Decodes row `index` of a matrix.
+    pub(crate) fn copy_row(&self, index: usize, out: &mut [f32]) {
+        debug_assert_eq!(self.shape[1..], [out.len()]);
+        self.decode(index * out.len(), out, |to, value| *to = value);
+    }
+
     /// Adds row `index` of a matrix to `out`.
     pub(crate) fn add_row(&self, index: usize, out: &mut [f32]) {
         debug_assert_eq!(self.shape[1..], [out.len()]);
@@ -200,22 +207,22 @@ impl Tensor {
     }
 
     fn decode(&self, first: usize, out: &mut [f32], put: impl Fn(&mut f32, f32)) {
-        let bytes = match self.precision {
-            Precision::F32 => &self.bytes[first * 4..],
-            Precision::F16 | Precision::Bf16 => &self.bytes[first * 2..],
+        let bytes = match self.stored {
+            Stored::F32 => &self.bytes[first * 4..],
+            Stored::F16 | Stored::Bf16 => &self.bytes[first * 2..],
         };
-        match self.precision {
-            Precision::F32 => {
+        match self.stored {
+            Stored::F32 => {
                 for (to, b) in out.iter_mut().zip(bytes.as_chunks().0) {
                     put(to, f32::from_le_bytes(*b));
                 }
             }
-            Precision::F16 => {
+            Stored::F16 => {
                 for (to, b) in out.iter_mut().zip(bytes.as_chunks().0) {
                     put(to, f16::from_le_bytes(*b).to_f32());
                 }
             }
-            Precision::Bf16 => {
+            Stored::Bf16 => {
                 for (to, b) in out.iter_mut().zip(bytes.as_chunks().0) {
                     put(to, bf16::from_le_bytes(*b).to_f32());
                 }

@@ -6,33 +6,42 @@
 )]
 
 /// 1.5 · 2²³: adding it rounds to the nearest integer and leaves that integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
+pub(super) const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has so few bits that its multiples by small integers are exact.
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
+/// Computes `a · b + c`, in one rounding where `FUSED`: the level then has an instruction for it.
+#[inline(always)]
+pub(super) fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
 /// Computes eˣ with a relative error below 2·10⁻⁷.
 ///
-/// x = n ln 2 + r with |r| ≤ ln 2 / 2; eʳ is its Taylor polynomial of degree 7, whose remainder is
-/// below 6·10⁻⁹, and 2ⁿ is put together from bits. Below -87.3 the result is about 1.2·10⁻³⁸ instead of a
-/// smaller number; above 88 it is e⁸⁸.
+/// Below -87.3 the result is about 1.2·10⁻³⁸ instead of a smaller number; above 88 it is e⁸⁸.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
-    // Written as comparisons and not as `clamp`, whose handling of NaN costs two instructions; NaN
+pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
+    exp_below_88::<FUSED>(if x > 88.0 { 88.0 } else { x })
+}
+
+/// Computes eˣ as [`exp`] does, for x of at most 88.
+///
+/// x = n ln 2 + r with |r| ≤ ln 2 / 2; eʳ is its Taylor polynomial of degree 7, whose remainder is
+/// below 6·10⁻⁹, and 2ⁿ is put together from bits.
+#[inline(always)]
+pub(super) fn exp_below_88<const FUSED: bool>(x: f32) -> f32 {
+    // Written as a comparison and not as `clamp`, whose handling of NaN costs two instructions; NaN
     // comes through all the same.
     let x = if x < -87.3 { -87.3 } else { x };
-    let x = if x > 88.0 { 88.0 } else { x };
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let shifted = mul_add::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = x - n * LN2_HIGH - n * LN2_LOW;
+    let r = mul_add::<FUSED>(n, -LN2_HIGH, x);
+    let r = mul_add::<FUSED>(n, -LN2_LOW, r);
     let mut p = 1.0 / 5040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = mul_add::<FUSED>(p, r, coefficient);
+    }
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
     p * f32::from_bits(exponent)
 }
@@ -42,35 +51,34 @@ pub(super) fn exp(x: f32) -> f32 {
 /// The tail Φ(-|x|) = erfc(|x|/√2)/2 is formula 7.1.26 of Abramowitz and Stegun, good to 7.5·10⁻⁸, which
 /// keeps the small values on the negative side without cancellation.
 #[inline(always)]
-pub(super) fn gelu(x: f32) -> f32 {
+pub(super) fn gelu<const FUSED: bool>(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let t = 1.0 / mul_add::<FUSED>(z, 0.327_591_1, 1.0);
     let mut p = 1.061_405_4;
-    p = p * t - 1.453_152;
-    p = p * t + 1.421_413_7;
-    p = p * t - 0.284_496_74;
-    p = p * t + 0.254_829_6;
-    let tail = 0.5 * p * t * exp(-z * z);
+    for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        p = mul_add::<FUSED>(p, t, coefficient);
+    }
+    let tail = 0.5 * p * t * exp_below_88::<FUSED>(-z * z);
     if x < 0.0 { x * tail } else { x - x * tail }
 }
 
 /// Computes the approximation of GELU through tanh: with u = √(2/π) (x + 0.044715 x³), it is
 /// x (1 + tanh u) / 2 = x / (1 + e⁻²ᵘ).
 #[inline(always)]
-pub(super) fn gelu_tanh(x: f32) -> f32 {
+pub(super) fn gelu_tanh<const FUSED: bool>(x: f32) -> f32 {
     const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
-    let twice_u = TWICE_SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
-    x / (1.0 + exp(-twice_u))
+    let twice_u = TWICE_SQRT_2_OVER_PI * x * mul_add::<FUSED>(0.044_715 * x, x, 1.0);
+    x / (1.0 + exp::<FUSED>(-twice_u))
 }
 
 /// Computes tanh x with an absolute error below 3·10⁻⁷.
 #[inline(always)]
-pub(super) fn tanh(x: f32) -> f32 {
-    1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
+    1.0 - 2.0 / (exp::<FUSED>(2.0 * x) + 1.0)
 }
 
 /// Computes x / (1 + e⁻ˣ) with an error below 3·10⁻⁷ · |x|.
 #[inline(always)]
-pub(super) fn silu(x: f32) -> f32 {
-    x / (1.0 + exp(-x))
+pub(super) fn silu<const FUSED: bool>(x: f32) -> f32 {
+    x / (1.0 + exp::<FUSED>(-x))
 }

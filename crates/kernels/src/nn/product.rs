@@ -6,36 +6,64 @@
 //!
 //! Every value is the sum over the depth in ascending order, one fused multiply-add a step, begun with
 //! the bias: cutting into blocks and tiles does not change that order, hence not one bit of the result.
-//! Cost: `rows · depth · width` multiply-adds; on AVX2 about 90% of the peak from 6 rows on.
+//! Cost: `rows · depth · width` multiply-adds; on AVX2 about 95% of the peak from 6 rows on.
 
-use super::activation::{Activation, activate};
-use super::pack::{PANEL, Packed};
+pub(super) mod strip;
+mod tile;
+
+use std::ops::Range;
+
+use super::activation::Activation;
+use super::pack::{PANEL, Panels};
 use super::rows::{Rows, RowsMut};
+use super::weight::Weight;
 use crate::Level;
+use strip::{ROW_BLOCK, Strip};
+use tile::Tile;
 
-/// Rows of a tile: with 16 columns, the most whose sums and operands fit in 16 registers.
-const TILE: usize = 6;
 /// Steps of a block: 384 steps of 16 columns are 24 KiB, three quarters of a first-level cache.
 const DEPTH_BLOCK: usize = 384;
-/// Rows of a block: 192 rows of 384 steps are 288 KiB of a second-level cache of 512 KiB.
-const ROW_BLOCK: usize = 192;
 
-/// The sums of a tile, of which the first rows are in use.
-type Sums = [[f32; PANEL]; TILE];
+/// What happens to a sum of products.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Epilogue<'a> {
+    /// Is added to each row: one value a column, or none at all.
+    pub bias: Option<&'a [f32]>,
+    /// Is applied to the sum.
+    pub activation: Activation,
+    /// Whether what the result holds is added too; not together with an activation.
+    pub accumulate: bool,
+}
 
-/// Computes `out = activation(a · b + bias)`, with a bias of zero where there is none.
+impl Epilogue<'_> {
+    /// Keeps some columns.
+    #[must_use]
+    pub fn columns(self, columns: Range<usize>) -> Self {
+        Self { bias: self.bias.map(|bias| &bias[columns]), ..self }
+    }
+
+    /// Checks that it fits to a product of so many columns.
+    pub(super) fn check(&self, width: usize) {
+        assert!(self.bias.is_none_or(|bias| bias.len() == width), "the bias has another length");
+        assert!(
+            !self.accumulate || self.activation == Activation::None,
+            "an activation of what is accumulated"
+        );
+    }
+}
+
+/// Computes `out = activation(a · b + bias)`, or `out += a · b + bias`.
 ///
-/// Each value is within `(depth + 1) · ε · Σ|aᵢ·bᵢ|` of the exact sum before the activation, and for one
-/// level depends on its row of `a` and its column of `b` only.
+/// Each value is within `(depth + 2) · ε · (Σ|aᵢ·bᵢ| + |bias| + |out|)` of the exact sum before the activation, and
+/// for one level depends on its row of `a`, its column of `b` and what is added only.
 ///
 /// # Panics
 /// Where the shapes do not fit.
-pub fn multiply(
+pub fn multiply<W: Weight>(
     level: Level,
     a: Rows<'_>,
-    b: &Packed,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    b: Panels<'_, W>,
+    epilogue: Epilogue<'_>,
     mut out: RowsMut<'_>,
 ) {
     assert_eq!(a.columns(), b.depth(), "inner lengths differ");
@@ -44,119 +72,32 @@ pub fn multiply(
         (out.count(), out.columns()),
         "the result has another shape"
     );
-    assert!(bias.is_none_or(|bias| bias.len() == b.width()), "the bias has another length");
-    let mut block = Block { level, a, b, bias, activation, steps: 0..0, rows: 0..0 };
+    epilogue.check(b.width());
     for first_step in (0..b.depth()).step_by(DEPTH_BLOCK) {
-        block.steps = first_step..b.depth().min(first_step + DEPTH_BLOCK);
+        let steps = first_step..b.depth().min(first_step + DEPTH_BLOCK);
+        let (is_first, is_last) = (steps.start == 0, steps.end == b.depth());
+        let activation = if is_last { epilogue.activation } else { Activation::None };
         for first_row in (0..a.count()).step_by(ROW_BLOCK) {
-            block.rows = first_row..a.count().min(first_row + ROW_BLOCK);
-            for panel in 0..b.panels() {
-                block.run(panel, &mut out);
-            }
-        }
-    }
-}
-
-/// Some rows and some steps of a product.
-struct Block<'a> {
-    level: Level,
-    a: Rows<'a>,
-    b: &'a Packed,
-    bias: Option<&'a [f32]>,
-    activation: Activation,
-    steps: std::ops::Range<usize>,
-    rows: std::ops::Range<usize>,
-}
-
-impl Block<'_> {
-    fn run(&self, panel: usize, out: &mut RowsMut<'_>) {
-        let columns = panel * PANEL..self.b.width().min((panel + 1) * PANEL);
-        let lanes = columns.len();
-        let steps = &self.b.panel(panel)[self.steps.clone()];
-        let (is_first, is_last) = (self.steps.start == 0, self.steps.end == self.b.depth());
-        let mut start = [0.0; PANEL];
-        if let Some(bias) = self.bias {
-            start[..lanes].copy_from_slice(&bias[columns.clone()]);
-        }
-        let mut sums: Sums = [start; TILE];
-        for first in self.rows.clone().step_by(TILE) {
-            let rows = TILE.min(self.rows.end - first);
-            for (row, sums) in sums.iter_mut().enumerate().take(rows) {
-                if is_first {
-                    *sums = start;
-                } else {
-                    sums[..lanes].copy_from_slice(&out.row_mut(first + row)[columns.clone()]);
+            let rows = first_row..a.count().min(first_row + ROW_BLOCK);
+            for column in (0..b.width()).step_by(PANEL) {
+                let lanes = PANEL.min(b.width() - column);
+                let mut start = [0.0; PANEL];
+                if let Some(bias) = epilogue.bias.filter(|_| is_first) {
+                    start[..lanes].copy_from_slice(&bias[column..column + lanes]);
                 }
-            }
-            self.add_steps(first, rows, steps, &mut sums);
-            if is_last {
-                activate(self.level, self.activation, sums[..rows].as_flattened_mut());
-            }
-            for (row, sums) in sums.iter().enumerate().take(rows) {
-                out.row_mut(first + row)[columns.clone()].copy_from_slice(&sums[..lanes]);
-            }
-        }
-    }
-
-    fn add_steps(&self, first: usize, rows: usize, steps: &[[f32; PANEL]], sums: &mut Sums) {
-        match rows {
-            1 => self.add_tile::<1>(first, steps, sums),
-            2 => self.add_tile::<2>(first, steps, sums),
-            3 => self.add_tile::<3>(first, steps, sums),
-            4 => self.add_tile::<4>(first, steps, sums),
-            5 => self.add_tile::<5>(first, steps, sums),
-            _ => self.add_tile::<TILE>(first, steps, sums),
-        }
-    }
-
-    #[inline]
-    fn add_tile<const ROWS: usize>(&self, first: usize, steps: &[[f32; PANEL]], sums: &mut Sums) {
-        let rows = std::array::from_fn(|row| &self.a.row(first + row)[self.steps.clone()]);
-        match self.level {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Level::Avx2` exists only where the CPU was found to have AVX2 and FMA.
-            Level::Avx2(_) => unsafe { avx2_tile::<ROWS>(rows, steps, sums) },
-            _ => portable_tile::<ROWS>(rows, steps, sums),
-        }
-    }
-}
-
-fn portable_tile<const ROWS: usize>(rows: [&[f32]; ROWS], steps: &[[f32; PANEL]], sums: &mut Sums) {
-    for (row, sums) in rows.iter().zip(sums) {
-        for (&a, step) in row.iter().zip(steps) {
-            for lane in 0..PANEL {
-                sums[lane] += a * step[lane];
+                let add = !is_first || epilogue.accumulate;
+                let tile = Tile {
+                    level,
+                    a,
+                    steps: &b.panel(column / PANEL)[steps.clone()],
+                    start,
+                    add,
+                    first_step,
+                };
+                let strip = Strip { level, column, lanes, activation, add };
+                strip.run(&tile, rows.clone(), &mut out);
             }
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2_tile<const ROWS: usize>(rows: [&[f32]; ROWS], steps: &[[f32; PANEL]], sums: &mut Sums) {
-    use std::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_set1_ps, _mm256_setzero_ps};
-    use std::mem::transmute;
-    const { assert!(ROWS <= TILE) };
-    assert!(rows.iter().all(|row| row.len() == steps.len()), "a row has another length");
-    let mut acc = [[_mm256_setzero_ps(); 2]; ROWS];
-    for (acc, sums) in acc.iter_mut().zip(sums.iter()) {
-        // SAFETY: two registers are 16 floats, and all bits are values of either. (The load intrinsics go
-        // through memory in builds with debug assertions: three times slower.)
-        *acc = unsafe { transmute::<[f32; PANEL], [__m256; 2]>(*sums) };
-    }
-    for (index, step) in steps.iter().enumerate() {
-        // SAFETY: as above.
-        let [left, right] = unsafe { transmute::<[f32; PANEL], [__m256; 2]>(*step) };
-        for (acc, row) in acc.iter_mut().zip(rows) {
-            // The lengths were compared above, so this check costs nothing.
-            let a = _mm256_set1_ps(row[index]);
-            acc[0] = _mm256_fmadd_ps(a, left, acc[0]);
-            acc[1] = _mm256_fmadd_ps(a, right, acc[1]);
-        }
-    }
-    for (acc, sums) in acc.iter().zip(sums.iter_mut()) {
-        // SAFETY: as above.
-        *sums = unsafe { transmute::<[__m256; 2], [f32; PANEL]>(*acc) };
     }
 }
 
