@@ -4,6 +4,8 @@
 //! thread. A sequence's states have the same bits in any batch: products and norms treat rows apart, and
 //! attention never leaves a sequence.
 
+mod cached;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ecphory_kernels::Level;
@@ -14,11 +16,19 @@ use ecphory_kernels::nn::{
 use crate::attention::Attention;
 use crate::error::Result;
 use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
-use crate::weights::Tensor;
+use crate::tensor::Tensor;
+
+pub(crate) use cached::KeyValues;
+use rayon::prelude::*;
+
+/// The least rows that are worth a thread: the weights are read once by each.
+const LEAST_SHARE: usize = 24;
 
 /// Runs operations at once.
 pub(crate) struct Eval {
     level: Level,
+    /// Threads that share the rows of a batch.
+    threads: usize,
     buffers: Buffers,
     head: HeadScratch,
 }
@@ -71,7 +81,13 @@ struct HeadScratch {
 impl Eval {
     /// Makes an executor for a level.
     pub(crate) fn new(level: Level) -> Self {
-        Self { level, buffers: Buffers::default(), head: HeadScratch::default() }
+        Self { level, threads: 1, buffers: Buffers::default(), head: HeadScratch::default() }
+    }
+
+    /// Lets so many threads of the current pool share a batch. Rows are treated apart, so no bit depends on it.
+    pub(crate) fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
     }
 
     /// Returns a matrix whose values are arbitrary.
@@ -84,9 +100,8 @@ impl Eval {
 
     /// Applies a linear map to rows that lie end to end, outside a batch.
     pub(crate) fn apply_rows(&mut self, linear: &PackedLinear, input: &[f32]) -> Vec<f32> {
-        let rows = Rows::dense(input, linear.weight.depth());
-        let mut out = vec![0.0; rows.count() * linear.weight.width()];
-        linear.run(self.level, rows, &mut out);
+        let mut out = vec![0.0; input.len() / linear.weight.depth() * linear.weight.width()];
+        linear.run(self.level, self.threads, input, &mut out);
         out
     }
 }
@@ -97,9 +112,19 @@ impl PackedLinear {
         self.weight.width()
     }
 
-    fn run(&self, level: Level, rows: Rows<'_>, out: &mut [f32]) {
-        let out = RowsMut::dense(out, self.weight.width());
-        multiply(level, rows, &self.weight, self.bias.as_deref(), self.activation, out);
+    /// Applies it to rows that lie end to end, shared out to threads of the current pool.
+    fn run(&self, level: Level, threads: usize, input: &[f32], out: &mut [f32]) {
+        let (depth, width) = (self.weight.depth(), self.weight.width());
+        let one = |input: &[f32], out: &mut [f32]| {
+            let (rows, out) = (Rows::dense(input, depth), RowsMut::dense(out, width));
+            multiply(level, rows, &self.weight, self.bias.as_deref(), self.activation, out);
+        };
+        let share = (input.len() / depth).div_ceil(threads);
+        if threads == 1 || share < LEAST_SHARE {
+            return one(input, out);
+        }
+        let shares = input.par_chunks(share * depth).zip(out.par_chunks_mut(share * width));
+        shares.for_each(|(input, out)| one(input, out));
     }
 }
 
@@ -110,6 +135,7 @@ impl Executor for Eval {
     type Norm = NormWeights;
     type Linear = PackedLinear;
     type States = Matrix;
+    type Cache = KeyValues;
 
     fn table(_: &mut Packing, tensor: &Tensor) -> Result<Tensor> {
         Ok(tensor.clone())
@@ -168,9 +194,9 @@ impl Executor for Eval {
     }
 
     fn apply(&mut self, linear: &PackedLinear, input: &Matrix) -> Matrix {
-        let rows = Rows::dense(&input.values, input.columns);
-        let mut out = self.take(rows.count(), linear.weight.width());
-        linear.run(self.level, rows, &mut out.values);
+        debug_assert_eq!(input.columns, linear.weight.depth());
+        let mut out = self.take(input.values.len() / input.columns, linear.weight.width());
+        linear.run(self.level, self.threads, &input.values, &mut out.values);
         out
     }
 
@@ -201,7 +227,7 @@ impl Executor for Eval {
         for span in batch.spans.iter().filter(|span| !span.is_empty()) {
             let rows = span.start * joint.columns..span.end * joint.columns;
             let joint = &mut joint.values[rows];
-            turn(attention, joint);
+            turn(attention, 0, joint);
             let out = &mut out.values[span.start * columns..span.end * columns];
             for head in 0..attention.heads {
                 let place = Place { attention, length: span.len(), head };
@@ -210,15 +236,26 @@ impl Executor for Eval {
         }
         out
     }
+
+    fn attend_cached(
+        &mut self,
+        joint: Matrix,
+        attention: &Attention,
+        batch: &TokenBatch,
+        caches: &mut [KeyValues],
+        layer: usize,
+    ) -> Matrix {
+        self.attend_over(joint, attention, batch, caches, layer)
+    }
 }
 
-/// Turns the queries and keys of a sequence by their positions.
-fn turn(attention: &Attention, joint: &mut [f32]) {
+/// Turns the queries and keys of tokens that follow each other by their positions, the first being `first`.
+fn turn(attention: &Attention, first: usize, joint: &mut [f32]) {
     let Some(rotary) = &attention.rotary else { return };
     let turned = (attention.heads + attention.kv_heads) * attention.width;
     for (position, row) in joint.chunks_exact_mut(attention.columns()).enumerate() {
         for head in row[..turned].chunks_exact_mut(attention.width) {
-            rotary.turn(position, head);
+            rotary.turn(first + position, head);
         }
     }
 }

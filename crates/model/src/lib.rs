@@ -9,11 +9,14 @@
 
 mod attention;
 mod config;
+mod decoder;
 mod encoder;
 mod error;
 mod eval;
 mod executor;
 mod fingerprint;
+mod generate;
+mod gguf;
 mod head;
 mod json;
 mod layout;
@@ -21,12 +24,19 @@ mod load;
 mod names;
 mod plan;
 mod post_norm;
+mod precision;
 mod relative;
 mod rotary;
 mod static_table;
 mod store;
+mod tensor;
 mod weights;
 
 pub use encoder::{Encoder, EncoderOptions, Role};
 pub use error::{Error, FetchError, Result, SourceFailure};
+pub use generate::{
+    Beam, Decoding, GenerateOptions, Generated, Generator, GeneratorOptions, Message, Prompt,
+    Sampling, Speaker, StopReason,
+};
+pub use gguf::GgufProblem;
 pub use store::{CatalogueEntry, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue};

@@ -14,6 +14,7 @@ mod pack;
 mod product;
 mod rows;
 mod softmax;
+mod weighted;
 
 pub use activation::{Activation, activate};
 pub use norm::{l2_normalize, layer_norm, rms_norm};
@@ -21,6 +22,7 @@ pub use pack::Packed;
 pub use product::multiply;
 pub use rows::{Rows, RowsMut};
 pub use softmax::softmax_rows;
+pub use weighted::weighted_sum;
 
 /// Defines a public function that runs `$body`, inlined and compiled once for each level.
 ///

@@ -17,5 +17,6 @@ mod tests;
 mod tokenizer;
 
 pub(crate) use file::Gguf;
-pub(crate) use metadata::Metadata;
+pub(crate) use names::hugging_face;
 pub use problem::GgufProblem;
+pub(crate) use tokenizer::tokenizer_json;

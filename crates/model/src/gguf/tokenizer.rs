@@ -78,9 +78,7 @@ fn cutting(pre: &str) -> Option<Value> {
             "type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false,
         })
     };
-    let gpt2 = split(
-        r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    );
+    let gpt2 = split(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+");
     Some(match pre {
         "gpt-2" | "default" => gpt2,
         "smollm" => json!({
