@@ -157,7 +157,8 @@ impl Executor for Eval {
         parts: &[LinearPart],
         activation: Activation,
     ) -> Result<PackedLinear> {
-        let weight: Vec<f32> = parts.iter().flat_map(|(weight, _)| weight.to_vec()).collect();
+        let weight: Vec<Vec<f32>> = parts.iter().map(|(weight, _)| weight.to_vec()).collect();
+        let weight = weight.concat();
         let weight = Packed::transposed(Rows::dense(&weight, parts[0].0.shape[1]));
         let bias: Vec<f32> =
             parts.iter().filter_map(|(_, bias)| bias.as_ref()).flat_map(Tensor::to_vec).collect();

@@ -189,7 +189,7 @@ fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
 /// the high.
 fn nibble_of_pair(packed: &[u8], index: usize) -> u8 {
     let byte = packed[index / 64 * 32 + index % 32];
-    if index / 32 % 2 == 0 { byte & 15 } else { byte >> 4 }
+    if (index / 32).is_multiple_of(2) { byte & 15 } else { byte >> 4 }
 }
 
 /// Decodes a block of 256 values that begins with two scales and the packed scales of the sub-blocks.

@@ -27,7 +27,16 @@ const MOST_LAYERS: usize = 1 << 12;
 const MOST_POSITIONS: usize = 1 << 20;
 
 impl DecoderFamily {
-    fn of(name: &str) -> Option<Self> {
+    /// Returns the family's `model_type`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DecoderFamily::Llama => "llama",
+            DecoderFamily::Qwen2 => "qwen2",
+        }
+    }
+
+    /// Returns the family of a `model_type`.
+    pub(crate) fn of(name: &str) -> Option<Self> {
         match name {
             "llama" => Some(DecoderFamily::Llama),
             "qwen2" => Some(DecoderFamily::Qwen2),
@@ -80,12 +89,9 @@ struct Raw {
     max_position_embeddings: usize,
     #[serde(default)]
     tie_word_embeddings: bool,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
-    #[serde(default)]
-    use_sliding_window: bool,
+    attention_bias: Option<bool>,
+    mlp_bias: Option<bool>,
+    use_sliding_window: Option<bool>,
     rope_theta: Option<f64>,
     rope_scaling: Option<RawRotary>,
     rope_parameters: Option<RawRotary>,
@@ -129,7 +135,7 @@ impl DecoderConfig {
         if raw.hidden_act != "silu" {
             return Err(unsupported("hidden_act", &raw.hidden_act, "silu"));
         }
-        if raw.use_sliding_window {
+        if raw.use_sliding_window.unwrap_or(false) {
             return Err(unsupported("use_sliding_window", "true", "false"));
         }
         for rotary in [&raw.rope_scaling, &raw.rope_parameters].into_iter().flatten() {
@@ -152,9 +158,9 @@ impl DecoderConfig {
         let biases = match family {
             DecoderFamily::Qwen2 => Biases { joint: true, ..Biases::default() },
             DecoderFamily::Llama => Biases {
-                joint: raw.attention_bias,
-                attention_out: raw.attention_bias,
-                inner: raw.mlp_bias,
+                joint: raw.attention_bias.unwrap_or(false),
+                attention_out: raw.attention_bias.unwrap_or(false),
+                inner: raw.mlp_bias.unwrap_or(false),
             },
         };
         Self {

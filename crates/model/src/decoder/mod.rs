@@ -1,11 +1,13 @@
 //! The decoder of Llama and its family: before each sublayer an RMS norm, rotary positions, grouped heads, a gated
 //! feed-forward part.
 //!
-//! Touvron et al. 2023 (Llama), Ainslie et al. 2023 (grouped-query attention), Shazeer 2020 (SwiGLU); described once, for any
+//! Touvron et al. 2023 (Llama), Ainslie et al. 2023 (grouped-query attention), Shazeer 2020 (gated units); described once, for any
 //! executor. Cost per token: two floating-point operations a weight, and `4 h n` in the attention of a layer over n tokens
 //! (h hidden). Not for mixtures of experts, sliding windows, or norms on queries and keys.
 
 mod config;
+#[cfg(test)]
+mod tests;
 
 use ecphory_kernels::nn::Activation;
 

@@ -72,7 +72,7 @@ impl Template {
     }
 
     /// Returns the tokens of a conversation and of the beginning of an answer; `literal` reads no special tokens.
-    pub(super) fn tokens(&self, messages: &[Message], literal: &Tokenizer) -> Result<Vec<u32>> {
+    pub(super) fn tokens(self, messages: &[Message], literal: &Tokenizer) -> Result<Vec<u32>> {
         let mut tokens = Vec::new();
         for message in messages {
             let text = format!("{}\n{}", message.speaker.name(), message.content);

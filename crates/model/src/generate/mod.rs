@@ -18,7 +18,7 @@ use ecphory_core::Progress;
 use ecphory_kernels::Level;
 use ecphory_text::subword::Tokenizer;
 
-use crate::decoder::Decoder;
+use crate::decoder::{Decoder, DecoderFamily};
 use crate::error::{Error, Result};
 use crate::eval::Eval;
 use chat::Template;
@@ -36,6 +36,7 @@ use session::{Choice, Session};
 /// the file's map), and per call the keys and values of its tokens, 46 KB each for `SmolLM2`-135M and each beam.
 pub struct Generator {
     name: String,
+    family: DecoderFamily,
     level: Level,
     /// Reads the names of special tokens as what they are.
     tokenizer: Tokenizer,
@@ -60,9 +61,22 @@ impl Generator {
         source::open(path, options)
     }
 
+    /// Returns whether a path has a model for [`Self::open`]: a GGUF file, or a configuration of a supported decoder.
+    ///
+    /// # Errors
+    /// Where the path or its configuration cannot be read.
+    pub fn opens(path: &Path) -> Result<bool> {
+        source::opens(path)
+    }
+
     /// Returns the name of the model, the last part of its path.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the architecture, as configurations call it.
+    pub fn architecture(&self) -> &'static str {
+        self.family.name()
     }
 
     /// Returns how many tokens the model knows.
@@ -90,7 +104,7 @@ impl Generator {
             Prompt::Text(text) => self.tokenizer.encode(text, usize::MAX)?,
             Prompt::Chat(messages) => {
                 let none = || Error::NoChat { model: self.name.clone() };
-                self.template.as_ref().ok_or_else(none)?.tokens(messages, &self.literal)?
+                self.template.ok_or_else(none)?.tokens(messages, &self.literal)?
             }
         };
         self.check(&tokens)?;

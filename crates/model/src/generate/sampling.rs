@@ -74,7 +74,9 @@ fn candidates(logits: &[f32], sampling: &Sampling) -> Vec<(u32, f64)> {
     };
     let mut candidates: Vec<(u32, f64)> = tokens.iter().map(|&t| (t, weight(t))).collect();
     let total: f64 = candidates.iter().map(|(_, weight)| weight).sum();
-    candidates.iter_mut().for_each(|(_, weight)| *weight /= total);
+    for (_, weight) in &mut candidates {
+        *weight /= total;
+    }
     if let Some(top_p) = sampling.top_p {
         // A token stays as long as those before it have not reached the sum.
         let mut sum = 0.0;

@@ -7,7 +7,7 @@ use ecphory_text::subword::Tokenizer;
 
 use super::chat::Template;
 use super::{Generator, GeneratorOptions};
-use crate::config::CONFIG;
+use crate::config::{CONFIG, model_type};
 use crate::decoder::{Decoder, DecoderConfig, DecoderFamily};
 use crate::encoder::TOKENIZER;
 use crate::error::{Error, Result};
@@ -31,6 +31,18 @@ struct Parts {
     tokenizer: Tokenizer,
 }
 
+/// Returns whether a path has a GGUF file or the configuration of a supported decoder.
+pub(super) fn opens(path: &Path) -> Result<bool> {
+    if path.join(CONFIG).try_exists()? {
+        return Ok(model_type(path)?.is_some_and(|name| DecoderFamily::of(&name).is_some()));
+    }
+    match find_gguf(path) {
+        Ok(file) => Ok(file.is_some()),
+        Err(Error::MissingFile { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 pub(super) fn open(path: &Path, options: &GeneratorOptions) -> Result<Generator> {
     let Parts { config, weights, tokenizer } = match find_gguf(path)? {
         Some(file) => of_gguf(&file)?,
@@ -48,9 +60,10 @@ pub(super) fn open(path: &Path, options: &GeneratorOptions) -> Result<Generator>
     ends.extend(template.map(|template| template.end));
     ends.sort_unstable();
     ends.dedup();
-    let decoder = Decoder::load(&config, max_tokens, &weights, &mut Packing::default())?;
+    let decoder = Decoder::load(&config, max_tokens, &weights, &mut Packing)?;
     Ok(Generator {
         name,
+        family: config.family,
         level: Level::detect(),
         literal: tokenizer.clone().with_literal_specials(),
         tokenizer,

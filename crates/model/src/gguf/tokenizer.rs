@@ -2,7 +2,7 @@
 //!
 //! Byte-level BPE only (`tokenizer.ggml.model` is `gpt2`). How a text is cut before merging is named by
 //! `tokenizer.ggml.pre`; llama.cpp keeps a table of regular expressions by these names, of which the families that are
-//! supported are here. Not for SentencePiece vocabularies (`llama`).
+//! supported are here. Not for vocabularies of `SentencePiece` (`llama`).
 
 use serde_json::{Map, Value, json};
 
