@@ -1,9 +1,9 @@
-//! Encoders: from text to vectors, and from a model's name to its directory.
+//! Encoders and generators: from text to vectors and to more text, and from a model's name to its directory.
 //!
 //! [`Encoder`] opens a model directory as Hugging Face and sentence-transformers save it and computes on the
-//! CPU, without Python. [`ModelStore`] finds such directories by name and fetches them once.
+//! CPU, without Python. [`Generator`] does the same for decoders that continue text, from GGUF files too. [`ModelStore`] finds such directories by name and fetches them once.
 //!
-//! Inside, an architecture (`post_norm`) is described once over an executor (`executor`); `eval` is the executor
+//! Inside, an architecture (`post_norm`, `decoder`) is described once over an executor (`executor`); `eval` is the executor
 //! that computes.
 #![doc = include_str!("../../../docs/guide/models.md")]
 
