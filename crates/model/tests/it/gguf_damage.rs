@@ -74,7 +74,7 @@ fn a_file_that_was_cut_short_is_corrupt_at_every_length() {
 fn a_flipped_byte_of_the_header_never_panics() {
     let (file, folder, pool) = (tiny(), tempfile::tempdir().unwrap(), pool(1));
     let (mut refused, mut opened) = (0, 0);
-    for at in (0..header_bytes(&file)).step_by(3) {
+    for at in (0..header_bytes(&file)).step_by(5) {
         let mut flipped = file.clone();
         flipped[at] ^= [1, 0x80, 0x20, 0xff][at % 4];
         match open_bytes(&folder, &flipped) {
@@ -87,7 +87,7 @@ fn a_flipped_byte_of_the_header_never_panics() {
             }
         }
     }
-    assert!(refused > 1000 && opened > 200, "{refused} refused, {opened} opened");
+    assert!(refused > 600 && opened > 120, "{refused} refused, {opened} opened");
 }
 
 #[test]
