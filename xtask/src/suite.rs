@@ -1,12 +1,12 @@
 //! `cargo xtask test`: the whole suite in one command, on a machine with Rust, a C compiler and Python.
 //!
-//! 1. The default encoder is put into the model cache, by the command that users have for it.
+//! 1. The models that tests need are put into the model cache, by the command that users have for it.
 //! 2. Unit, property, golden and integration tests; then doctests; then the docs, warnings denied.
 //! 3. A summary: what was counted, and why tests skipped themselves.
 //!
 //! Data sets are found by the tests themselves through `ECPHORY_DATA`. A test that cannot run prints
 //! `skipped: REASON`; it is run with `--show-output`, and this command reads those lines. With CI=true
-//! tests fail instead of skipping, and so does this command where the encoder cannot be had.
+//! tests fail instead of skipping, and so does this command where a model cannot be had.
 //! Benches are not built here (clippy's `--all-targets` checks them), nor are the peers of `ecphory-bench`.
 
 use std::collections::BTreeMap;
@@ -19,12 +19,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::tree;
 
-const MODEL: &str = "minilm";
+/// The default encoder and the small language model, each with a file by which it is known.
+const MODELS: [(&str, &str); 2] =
+    [("minilm", "model.safetensors"), ("smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")];
 
 /// Runs everything, going on after a failure; arguments are handed to `cargo test` as they are.
 pub fn run(args: &[String]) -> Result<bool> {
     let start = Instant::now();
-    ensure_model()?;
+    for (model, file) in MODELS {
+        ensure_model(model, file)?;
+    }
     let mut tally = Tally::default();
     let tests: &[&str] =
         &["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--no-fail-fast"];
@@ -53,26 +57,24 @@ fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
-/// Pulls the default encoder unless it is there.
-fn ensure_model() -> Result<()> {
-    if cache()
-        .is_some_and(|cache| cache.join("models").join(MODEL).join("model.safetensors").is_file())
-    {
+/// Pulls a model unless it is there.
+fn ensure_model(model: &str, file: &str) -> Result<()> {
+    if cache().is_some_and(|cache| cache.join("models").join(model).join(file).is_file()) {
         return Ok(());
     }
-    eprintln!("the encoder {MODEL} is not in the model cache: pulling it");
+    eprintln!("the model {model} is not in the model cache: pulling it");
     let status = cargo()
-        .args(["run", "--quiet", "--package", "ecphory-cli", "--", "models", "pull", MODEL])
+        .args(["run", "--quiet", "--package", "ecphory-cli", "--", "models", "pull", model])
         .status()
         .context("could not run cargo")?;
     if status.success() {
         return Ok(());
     }
     if is_ci() {
-        bail!("`ecphory models pull {MODEL}` failed ({status}) and CI=true asks for every test");
+        bail!("`ecphory models pull {model}` failed ({status}) and CI=true asks for every test");
     }
     eprintln!(
-        "`ecphory models pull {MODEL}` failed ({status}): tests that need it will be skipped"
+        "`ecphory models pull {model}` failed ({status}): tests that need it will be skipped"
     );
     Ok(())
 }

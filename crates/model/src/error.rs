@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use ecphory_core::ErrorKind;
 use ecphory_core::nearest::hint;
 
+use crate::gguf::GgufProblem;
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -57,6 +59,39 @@ pub enum Error {
         path: PathBuf,
         /// What the header's reader says.
         source: safetensors::SafeTensorError,
+    },
+
+    /// A GGUF file is damaged, or not one.
+    #[error("{} cannot be read as GGUF: {problem} (before byte {at})", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// How far it was read.
+        at: usize,
+        /// What is wrong.
+        problem: Box<GgufProblem>,
+    },
+
+    /// The metadata of a GGUF file lack a key or have another value than is supported.
+    #[error("{}: {key} is {found}, expected {supported}", path.display())]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Its value.
+        found: String,
+        /// What would do.
+        supported: String,
+    },
+
+    /// A GGUF file has a tensor that the architecture does not know, so that leaving it out would be wrong.
+    #[error("{} has a tensor {tensor}, which is not supported", path.display())]
+    UnknownTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
     },
 
     /// The weight files lack a tensor that the configuration demands.
@@ -127,6 +162,44 @@ pub enum Error {
     UnknownPrecision {
         /// What was asked for.
         found: String,
+    },
+
+    /// A prompt is empty, or too long for the model.
+    #[error("the prompt has {tokens} tokens, {model} takes 1 to {most}")]
+    PromptLength {
+        /// The model.
+        model: String,
+        /// The tokens of the prompt.
+        tokens: usize,
+        /// The most that leave room for an answer.
+        most: usize,
+    },
+
+    /// A conversation was given to a model that was not trained for them, or in a way that is not supported.
+    #[error("{model} has no markers of ChatML (<|im_start|>, <|im_end|>); give the prompt as text")]
+    NoChat {
+        /// The model.
+        model: String,
+    },
+
+    /// An option of generation is outside its range.
+    #[error("{setting} is {found}, expected {expected}")]
+    Decoding {
+        /// The option.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        expected: &'static str,
+    },
+
+    /// A directory has several models.
+    #[error("{} has {count} GGUF files; name one of them", directory.display())]
+    SeveralModels {
+        /// The directory.
+        directory: PathBuf,
+        /// How many files there are.
+        count: usize,
     },
 
     /// The model is not in the cache.
@@ -273,9 +346,18 @@ impl Error {
             | Error::Shape { .. }
             | Error::Damaged { .. }
             | Error::TokenOutside { .. } => ErrorKind::Corrupt,
-            Error::Unsupported { .. } | Error::Precision { .. } => ErrorKind::Input,
+            Error::Unsupported { .. }
+            | Error::Metadata { .. }
+            | Error::UnknownTensor { .. }
+            | Error::NoChat { .. }
+            | Error::Precision { .. } => ErrorKind::Input,
+            Error::Gguf { problem, .. } => problem.kind(),
             Error::Tokenizer(error) => error.kind(),
-            Error::MaxTokens { .. } | Error::UnknownPrecision { .. } => ErrorKind::Usage,
+            Error::MaxTokens { .. }
+            | Error::UnknownPrecision { .. }
+            | Error::PromptLength { .. }
+            | Error::Decoding { .. }
+            | Error::SeveralModels { .. } => ErrorKind::Usage,
             Error::NameTaken { .. } => ErrorKind::Conflict,
             Error::Pull { failures, .. } => pull_kind(failures),
             Error::Interrupted => ErrorKind::Interrupted,

@@ -5,6 +5,7 @@
 //! attention never leaves a sequence.
 
 mod attend;
+mod cached;
 mod linear;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +18,9 @@ use crate::attention::Attention;
 use crate::error::Result;
 use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
 use crate::precision::Precision;
-use crate::weights::Tensor;
+use crate::tensor::Tensor;
 use attend::{Head, HeadScratch, turn};
+pub(crate) use cached::KeyValues;
 pub(crate) use linear::PackedLinear;
 use linear::Strips;
 
@@ -69,6 +71,13 @@ impl Eval {
         }
     }
 
+    /// Makes an executor whose operations are cut into strips.
+    pub(crate) fn in_strips(level: Level, strips: usize) -> Self {
+        let mut run = Self::new(level);
+        run.set_strips(strips);
+        run
+    }
+
     /// Sets into how many strips operations are cut, each for a thread of the pool. Results do not depend on it.
     pub(crate) fn set_strips(&mut self, strips: usize) {
         self.strips.count = strips.max(1);
@@ -99,6 +108,7 @@ impl Executor for Eval {
     type Norm = NormWeights;
     type Linear = PackedLinear;
     type States = Matrix;
+    type Cache = KeyValues;
 
     fn table(_: &mut Precision, tensor: &Tensor) -> Result<Tensor> {
         Ok(tensor.clone())
@@ -201,13 +211,24 @@ impl Executor for Eval {
             let (joint, states_rest) = states.split_at_mut(length * attention.columns());
             let (out, out_rest) = rest.split_at_mut(length * columns);
             (states, rest) = (states_rest, out_rest);
-            turn(attention, joint);
+            turn(attention, 0, joint);
             let parts = by_head(attention, RowsMut::dense(out, columns));
             let head = |(index, out)| Head { attention, joint: &*joint, length, index, out };
             heads.extend(parts.into_iter().enumerate().map(head));
         }
         self.run_heads(heads);
         out
+    }
+
+    fn attend_cached(
+        &mut self,
+        joint: Matrix,
+        attention: &Attention,
+        batch: &TokenBatch,
+        caches: &mut [KeyValues],
+        layer: usize,
+    ) -> Matrix {
+        self.attend_over(joint, attention, batch, caches, layer)
     }
 }
 

@@ -9,7 +9,7 @@ use ecphory_kernels::nn::Activation;
 
 use crate::attention::Attention;
 use crate::error::Result;
-use crate::weights::Tensor;
+use crate::tensor::Tensor;
 
 /// Some sequences of tokens, end to end, without padding.
 pub(crate) struct TokenBatch {
@@ -61,6 +61,9 @@ pub(crate) trait Executor {
     type Linear: Send + Sync;
     /// One row for each token of the batch.
     type States;
+    /// What later tokens need of a sequence's earlier ones, in all layers. An executor that always sees whole
+    /// sequences says `Infallible`.
+    type Cache;
 
     /// Prepares a table of shape `[rows, columns]`.
     fn table(parameters: &mut Self::Parameters, tensor: &Tensor) -> Result<Self::Table>;
@@ -102,5 +105,15 @@ pub(crate) trait Executor {
         joint: Self::States,
         attention: &Attention,
         batch: &TokenBatch,
+    ) -> Self::States;
+    /// Attends as [`Self::attend`], over the tokens in a sequence's cache too, one cache a sequence: the new tokens
+    /// come after those and are added to them.
+    fn attend_cached(
+        &mut self,
+        joint: Self::States,
+        attention: &Attention,
+        batch: &TokenBatch,
+        caches: &mut [Self::Cache],
+        layer: usize,
     ) -> Self::States;
 }

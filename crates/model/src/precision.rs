@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::executor::LinearPart;
-use crate::weights::Stored;
+use crate::stored::Stored;
 
 /// The precision of the weights of linear maps in memory. Arithmetic is in single precision all the same, and
 /// tables of embeddings and norms stay as they are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// As in the files: nothing is lost, and half-wide files take half the memory.
+    /// As in the files: nothing is lost, and half-wide files take half the memory. The quantised blocks of GGUF
+    /// become single precision.
     #[default]
     Stored,
     /// Single precision.
@@ -22,25 +23,36 @@ pub enum Precision {
     Int8,
 }
 
-/// The precision of one linear map.
+/// The type of a linear map's weights in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
-    Float(Stored),
+    F32,
+    F16,
+    Bf16,
     Int8,
 }
 
 impl Precision {
     /// Returns what it means for a linear map.
     pub(crate) fn of(self, parts: &[LinearPart]) -> Packing {
-        let first = parts[0].0.stored;
-        let is_same = parts.iter().all(|(weight, _)| weight.stored == first);
-        Packing::Float(match self {
-            Precision::Stored if is_same => first,
-            Precision::Stored | Precision::F32 => Stored::F32,
-            Precision::F16 => Stored::F16,
-            Precision::Bf16 => Stored::Bf16,
-            Precision::Int8 => return Packing::Int8,
-        })
+        match self {
+            Precision::Stored => packing_of(parts),
+            Precision::F32 => Packing::F32,
+            Precision::F16 => Packing::F16,
+            Precision::Bf16 => Packing::Bf16,
+            Precision::Int8 => Packing::Int8,
+        }
+    }
+}
+
+/// Returns the least type in which nothing is lost, or single precision for blocks of quantised values.
+fn packing_of(parts: &[LinearPart]) -> Packing {
+    let first = parts[0].0.stored;
+    let is_same = parts.iter().all(|(weight, _)| weight.stored == first);
+    match first {
+        Stored::F16 if is_same => Packing::F16,
+        Stored::Bf16 if is_same => Packing::Bf16,
+        _ => Packing::F32,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Distances fall into buckets: exact up to a quarter of their number in each direction, then
 //! logarithmic up to 128, the same for all beyond (the scheme of T5, Raffel et al. 2020, section 2.1).
 
-use crate::weights::Tensor;
+use crate::tensor::Tensor;
 
 /// The distance from which all distances share a bucket.
 const FAR: f32 = 128.0;

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use crate::config::CONFIG;
 use crate::error::{Error, Result};
 use crate::json;
-use crate::weights::{Tensor, Weights};
+use crate::tensor::Tensor;
+use crate::weights::Weights;
 
 /// Tokens that `Model2Vec` reads of a text unless told otherwise.
 const MODEL2VEC_TOKENS: usize = 512;

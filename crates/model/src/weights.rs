@@ -1,7 +1,7 @@
-//! Tensors in safetensors files, read through memory maps.
+//! The tensors of a model, in safetensors or GGUF files that are read through memory maps.
 //!
-//! The header is checked when the file is opened (every tensor lies inside the file, none overlap, no byte is
-//! left over); values are decoded when they are asked for, from f32, f16 or bf16. Not for GGUF.
+//! The header is checked when the file is opened (every tensor lies inside the file, none overlap); values are
+//! decoded when they are asked for. Tensors of GGUF files go by the names that Hugging Face gives them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ecphory_core::storage::{Bytes, Directory};
-use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::gguf::Gguf;
 use crate::json;
+use crate::stored::Stored;
+use crate::tensor::Tensor;
 
 /// The one-file name of the weights in a model directory.
 pub(crate) const WEIGHTS: &str = "model.safetensors";
@@ -38,7 +40,28 @@ struct Place {
     file: usize,
     range: Range<usize>,
     shape: Vec<usize>,
-    dtype: Dtype,
+    values: ValueType,
+    /// See [`Tensor`].
+    interleaved: Option<usize>,
+}
+
+/// What the bytes of a tensor are.
+#[derive(Clone, Copy)]
+enum ValueType {
+    Known(Stored),
+    /// Something else than floating-point numbers, as safetensors calls it.
+    Other(Dtype),
+}
+
+impl ValueType {
+    fn of(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => ValueType::Known(Stored::F32),
+            Dtype::F16 => ValueType::Known(Stored::F16),
+            Dtype::BF16 => ValueType::Known(Stored::Bf16),
+            other => ValueType::Other(other),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -80,11 +103,30 @@ impl Weights {
         for name in metadata.offset_keys() {
             let info = metadata.info(&name).expect("the key comes from the metadata");
             let range = data + info.data_offsets.0..data + info.data_offsets.1;
-            let place = Place { file, range, shape: info.shape.clone(), dtype: info.dtype };
+            let (shape, values) = (info.shape.clone(), ValueType::of(info.dtype));
+            let place = Place { file, range, shape, values, interleaved: None };
             self.tensors.insert(name, place);
         }
         self.files.push(WeightFile { path: Arc::new(path), bytes });
         Ok(())
+    }
+
+    /// Takes the tensors of a GGUF file, under the names that `rename` gives them.
+    ///
+    /// The second part of what it returns is how many rows a head has, for tensors whose rows are interleaved.
+    pub(crate) fn of_gguf(
+        file: &Gguf,
+        rename: impl Fn(&str) -> Result<(String, Option<usize>)>,
+    ) -> Result<Self> {
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in &file.tensors {
+            let (name, interleaved) = rename(name)?;
+            let (range, shape) = (tensor.range.clone(), tensor.shape.clone());
+            let values = ValueType::Known(tensor.stored);
+            tensors.insert(name, Place { file: 0, range, shape, values, interleaved });
+        }
+        let file = WeightFile { path: Arc::clone(&file.path), bytes: file.bytes.clone() };
+        Ok(Self { files: vec![file], tensors, prefix: "" })
     }
 
     /// Chooses the first of `prefixes` under which there is a tensor `name`.
@@ -122,18 +164,17 @@ impl Weights {
         let found = found.filter_map(|name| self.tensors.get(&name).map(|place| (name, place)));
         let Some((name, place)) = found.into_iter().next() else { return Ok(None) };
         let file = &self.files[place.file];
-        let stored = match place.dtype {
-            Dtype::F32 => Stored::F32,
-            Dtype::F16 => Stored::F16,
-            Dtype::BF16 => Stored::Bf16,
-            other => {
-                let path = file.path.to_path_buf();
-                return Err(Error::Precision { path, tensor: name, found: format!("{other:?}") });
+        let path = Arc::clone(&file.path);
+        let stored = match place.values {
+            ValueType::Known(stored) => stored,
+            ValueType::Other(dtype) => {
+                let (path, found) = (path.to_path_buf(), format!("{dtype:?}"));
+                return Err(Error::Precision { path, tensor: name, found });
             }
         };
         let bytes = file.bytes.slice(place.range.clone()).expect("the header was checked");
-        let (path, shape) = (Arc::clone(&file.path), place.shape.clone());
-        Ok(Some(Tensor { name, path, shape, stored, bytes }))
+        let (shape, interleaved) = (place.shape.clone(), place.interleaved);
+        Ok(Some(Tensor { name, path, shape, stored, bytes, interleaved }))
     }
 
     /// Returns the integers of a tensor of type I32 or I64, or `None` where there is none.
@@ -141,15 +182,15 @@ impl Weights {
         let Some(place) = self.tensors.get(name) else { return Ok(None) };
         let file = &self.files[place.file];
         let bytes = &file.bytes[place.range.clone()];
-        Ok(Some(match place.dtype {
-            Dtype::I64 => bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect(),
-            Dtype::I32 => {
+        Ok(Some(match place.values {
+            ValueType::Other(Dtype::I64) => {
+                bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()
+            }
+            ValueType::Other(Dtype::I32) => {
                 bytes.as_chunks().0.iter().map(|b| i64::from(i32::from_le_bytes(*b))).collect()
             }
-            other => {
-                let (path, tensor) = (file.path.to_path_buf(), name.to_owned());
-                return Err(Error::Precision { path, tensor, found: format!("{other:?}") });
-            }
+            ValueType::Other(other) => return Err(self.not_integers(name, &format!("{other:?}"))),
+            ValueType::Known(other) => return Err(self.not_integers(name, &format!("{other:?}"))),
         }))
     }
 
@@ -163,70 +204,12 @@ impl Weights {
         self.files.iter().map(|file| file.bytes.clone()).collect()
     }
 
+    fn not_integers(&self, name: &str, found: &str) -> Error {
+        let (path, tensor) = (self.path().to_owned(), name.to_owned());
+        Error::Precision { path, tensor, found: found.to_owned() }
+    }
+
     fn missing(&self, name: &str) -> Error {
         Error::MissingTensor { path: self.path().to_owned(), tensor: name.to_owned() }
-    }
-}
-
-/// The type of a tensor's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
-    F32,
-    F16,
-    Bf16,
-}
-
-/// One tensor, still in the map of its file.
-#[derive(Clone, Debug)]
-pub(crate) struct Tensor {
-    pub(crate) name: String,
-    pub(crate) path: Arc<PathBuf>,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) stored: Stored,
-    bytes: Bytes,
-}
-
-impl Tensor {
-    /// Decodes all values.
-    pub(crate) fn to_vec(&self) -> Vec<f32> {
-        let mut values = vec![0.0; self.shape.iter().product()];
-        self.decode(0, &mut values, |to, value| *to = value);
-        values
-    }
-
-    /// Decodes row `index` of a matrix.
-    pub(crate) fn copy_row(&self, index: usize, out: &mut [f32]) {
-        debug_assert_eq!(self.shape[1..], [out.len()]);
-        self.decode(index * out.len(), out, |to, value| *to = value);
-    }
-
-    /// Adds row `index` of a matrix to `out`.
-    pub(crate) fn add_row(&self, index: usize, out: &mut [f32]) {
-        debug_assert_eq!(self.shape[1..], [out.len()]);
-        self.decode(index * out.len(), out, |to, value| *to += value);
-    }
-
-    fn decode(&self, first: usize, out: &mut [f32], put: impl Fn(&mut f32, f32)) {
-        let bytes = match self.stored {
-            Stored::F32 => &self.bytes[first * 4..],
-            Stored::F16 | Stored::Bf16 => &self.bytes[first * 2..],
-        };
-        match self.stored {
-            Stored::F32 => {
-                for (to, b) in out.iter_mut().zip(bytes.as_chunks().0) {
-                    put(to, f32::from_le_bytes(*b));
-                }
-            }
-            Stored::F16 => {
-                for (to, b) in out.iter_mut().zip(bytes.as_chunks().0) {
-                    put(to, f16::from_le_bytes(*b).to_f32());
-                }
-            }
-            Stored::Bf16 => {
-                for (to, b) in out.iter_mut().zip(bytes.as_chunks().0) {
-                    put(to, bf16::from_le_bytes(*b).to_f32());
-                }
-            }
-        }
     }
 }

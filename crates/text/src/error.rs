@@ -48,6 +48,14 @@ pub enum Error {
         /// What the tokenizer said.
         reason: String,
     },
+    /// A tokenizer could not turn tokens into text.
+    #[error("the tokenizer failed on {tokens} tokens: {reason}")]
+    Decode {
+        /// How many tokens there were.
+        tokens: usize,
+        /// What the tokenizer said.
+        reason: String,
+    },
     /// The limit leaves no room for the special tokens.
     #[error("a limit of {max_tokens} tokens has no room for the {needed} special tokens")]
     NoRoom {
@@ -109,7 +117,7 @@ impl Error {
             Error::Spec { .. } | Error::NoRoom { .. } => ErrorKind::Usage,
             Error::Read { source, .. } => ErrorKind::of_io(source),
             Error::Tokenizer { .. } => ErrorKind::Corrupt,
-            Error::Encode { .. } => ErrorKind::Input,
+            Error::Encode { .. } | Error::Decode { .. } => ErrorKind::Input,
         }
     }
 

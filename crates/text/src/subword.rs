@@ -1,8 +1,8 @@
 //! Subword tokenizers from a Hugging Face `tokenizer.json`, through the `tokenizers` crate.
 //!
 //! The file's own truncation and padding are ignored: the caller says how many tokens there may be,
-//! the special tokens are kept whatever the length, and nothing is padded. Only ids come out; offsets are not
-//! computed. The special tokens around a text are found once, by post-processing a probe, so that
+//! the special tokens are kept whatever the length, and nothing is padded. Ids come out, and text from ids; offsets are
+//! not computed. The special tokens around a text are found once, by post-processing a probe, so that
 //! encoding is the tokenizer's fast path and two copies.
 //!
 //! A [`Tokenizer`] is shared between threads behind a reference. It is not the analyser of a lexical channel; that is
@@ -13,7 +13,7 @@ use std::path::Path;
 use tokenizers::{Encoding, Token};
 
 /// A subword tokenizer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     single: Frame,
@@ -66,6 +66,24 @@ impl Tokenizer {
         // Some tokenizers define no pairs; those encode single texts all the same.
         let pair = Frame::find(&inner, 2).unwrap_or_default();
         Ok(Self { inner, single, pair })
+    }
+
+    /// Makes it read the names of special tokens in a text as ordinary text, so that no text can contain such a token.
+    #[must_use]
+    pub fn with_literal_specials(mut self) -> Self {
+        self.inner.set_encode_special_tokens(true);
+        self
+    }
+
+    /// Returns the text of some tokens, without special tokens. Bytes that make no UTF-8, such as those of half a
+    /// character, come out as U+FFFD.
+    ///
+    /// # Errors
+    /// `Decode` where the tokenizer fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        let failed =
+            |e: tokenizers::Error| Error::Decode { tokens: ids.len(), reason: e.to_string() };
+        self.inner.decode(ids, true).map_err(failed)
     }
 
     /// Returns the ids of a text with its special tokens, at most `max_tokens` in all. A longer text loses

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use ecphory::model::{Generator, GeneratorOptions};
 use serde_json::json;
 
 use crate::args::Models;
@@ -57,15 +58,27 @@ fn pull(name: &str, context: &Context) -> anyhow::Result<()> {
 
 fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     let path = context.engine.models().resolve(name)?;
-    let encoder = context.engine.encoder(name, None)?;
-    let facts = json!({
-        "name": name,
-        "path": path.display().to_string(),
-        "architecture": encoder.architecture(),
-        "dimensions": encoder.dimensions(),
-        "max_tokens": encoder.max_tokens(),
-        "fingerprint": encoder.fingerprint(),
-    });
+    let facts = if Generator::opens(&path)? {
+        let generator = Generator::open(&path, &GeneratorOptions::default())?;
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "architecture": generator.architecture(),
+            "vocabulary": generator.vocabulary(),
+            "max_tokens": generator.max_tokens(),
+            "chat": generator.has_chat(),
+        })
+    } else {
+        let encoder = context.engine.encoder(name, None)?;
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "architecture": encoder.architecture(),
+            "dimensions": encoder.dimensions(),
+            "max_tokens": encoder.max_tokens(),
+            "fingerprint": encoder.fingerprint(),
+        })
+    };
     if context.common.json {
         return print_json(&facts);
     }

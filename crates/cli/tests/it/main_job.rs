@@ -235,3 +235,15 @@ fn an_interrupted_fill_keeps_what_is_there_and_says_how_to_go_on() {
     let partial = place.json(&["inspect", "c.ecp"]);
     assert_eq!(partial["channels"]["dense"]["complete"], false);
 }
+
+#[test]
+fn generators_are_listed_and_shown() {
+    let place = Place::new();
+    let models = place.json(&["models", "list"]);
+    let entry = models.as_array().unwrap().iter().find(|entry| entry["name"] == "smollm2").unwrap();
+    assert_eq!((&entry["use"], &entry["pulled"]), (&"generator".into(), &false.into()));
+    let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/golden/decoders/gguf");
+    let shown = place.json(&["models", "show", tiny]);
+    assert_eq!(shown["architecture"], "llama");
+    assert_eq!((&shown["vocabulary"], &shown["chat"]), (&277.into(), &true.into()));
+}

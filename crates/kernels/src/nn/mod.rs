@@ -16,6 +16,7 @@ mod product;
 mod rows;
 mod softmax;
 mod weight;
+mod weighted;
 
 pub use activation::{Activation, activate};
 pub use int8::{Int8Packed, Int8Panels, Int8Rows, multiply_int8};
@@ -25,6 +26,7 @@ pub use product::{Epilogue, multiply};
 pub use rows::{Rows, RowsMut};
 pub use softmax::softmax_weights;
 pub use weight::Weight;
+pub use weighted::weighted_sum;
 
 /// Defines a public function that runs `$body`, inlined and compiled once for each level.
 ///

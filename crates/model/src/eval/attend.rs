@@ -15,7 +15,7 @@ const QUERIES: usize = 96;
 pub(super) struct HeadScratch {
     keys: Packed,
     values: Packed,
-    scores: Vec<f32>,
+    pub(super) scores: Vec<f32>,
     factors: Vec<f32>,
 }
 
@@ -30,13 +30,13 @@ pub(super) struct Head<'a> {
     pub(super) out: RowsMut<'a>,
 }
 
-/// Turns the queries and keys of a sequence by their positions.
-pub(super) fn turn(attention: &Attention, joint: &mut [f32]) {
+/// Turns the queries and keys of tokens that follow each other by their positions, the first being `first`.
+pub(super) fn turn(attention: &Attention, first: usize, joint: &mut [f32]) {
     let Some(rotary) = &attention.rotary else { return };
     let turned = (attention.heads + attention.kv_heads) * attention.width;
     for (position, row) in joint.chunks_exact_mut(attention.columns()).enumerate() {
         for head in row[..turned].chunks_exact_mut(attention.width) {
-            rotary.turn(position, head);
+            rotary.turn(first + position, head);
         }
     }
 }

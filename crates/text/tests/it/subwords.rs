@@ -95,3 +95,21 @@ fn threads_share_a_tokenizer() {
         }
     });
 }
+
+#[test]
+fn literal_specials_are_text_and_tokens_become_text() {
+    let json = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[{"id":0,"content":"<end>",
+        "single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],"normalizer":null,
+        "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},
+        "post_processor":null,"decoder":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},
+        "model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,
+        "fuse_unk":false,"byte_fallback":false,"vocab":{"<end>":0,"<":1,"e":2,"n":3,"d":4,">":5,"Ã":6,"¼":7,"en":8},
+        "merges":["e n"]}}"#;
+    let tokenizer = Tokenizer::from_bytes(json.as_bytes(), Path::new("x")).unwrap();
+    let literal = tokenizer.clone().with_literal_specials();
+    assert_eq!(tokenizer.encode("end<end>", 9).unwrap(), [8, 4, 0]);
+    assert_eq!(literal.encode("end<end>", 9).unwrap(), [8, 4, 1, 8, 4, 5]);
+    assert_eq!(tokenizer.decode(&[8, 4, 0, 6, 7]).unwrap(), "endü");
+    assert_eq!(tokenizer.decode(&[8, 6]).unwrap(), "en\u{FFFD}");
+    assert_eq!(tokenizer.decode(&[]).unwrap(), "");
+}
