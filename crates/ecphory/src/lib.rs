@@ -49,6 +49,9 @@ pub mod pipeline;
 pub mod read;
 mod reader;
 mod search;
+#[cfg(test)]
+#[path = "../tests/it/tiny_model.rs"]
+mod tiny_model;
 
 pub use browse::Order;
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};

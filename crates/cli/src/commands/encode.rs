@@ -167,7 +167,8 @@ fn stopped(args: &Encode, error: Error, done: Exported, context: &Context) -> an
         let hint = "hint: the same command with --resume goes on";
         return Failure::Interrupted(format!("{kept}\n{hint}")).into();
     }
-    if done.texts > 0 {
+    // Where it cannot go on, the error says so.
+    if done.texts > 0 && error.kind() != ErrorKind::Conflict {
         context.notice(&format!("note: {kept}; the same command with --resume goes on from there"));
     }
     error.into()
@@ -194,10 +195,7 @@ fn report(
     }
     let mut skipped = Vec::new();
     write_skipped(&mut skipped, &read.skipped)?;
-    let skipped = String::from_utf8_lossy(&skipped);
-    context.notice(
-        &format!("{} texts in {seconds:.1} s ({rate:.1} a second)\n{skipped}", done.texts)
-            .trim_end(),
-    );
+    let summary = format!("{} texts in {seconds:.1} s ({rate:.1} a second)", done.texts);
+    context.notice(format!("{summary}\n{}", String::from_utf8_lossy(&skipped)).trim_end());
     Ok(())
 }

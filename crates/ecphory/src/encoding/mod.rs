@@ -133,6 +133,10 @@ impl EncodingService {
     }
 
     fn encode_all(&self, call: Call<'_>, texts: &[&str]) -> Result<Vec<f32>> {
+        // Work that is all in the cache stops too when it should.
+        if call.progress.cancelled() {
+            return Err(ecphory_model::Error::Interrupted.into());
+        }
         let dimensions = call.encoder.dimensions();
         let fingerprint = call.encoder.fingerprint();
         let keys: Vec<ContentKey> =

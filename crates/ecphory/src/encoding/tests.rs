@@ -12,12 +12,13 @@ use super::cache::ENTRY_BYTES;
 use super::*;
 use crate::Error;
 
-#[path = "../../tests/it/tiny_model.rs"]
-mod tiny_model;
-use tiny_model::{Sequence, sentence, write_model};
+use crate::tiny_model::{Sequence, sentence, write_model};
 
 /// A word that the tokenizer knows and the table of vectors does not.
 const POISON: &str = "poison";
+
+/// How often a caller looks whether it should stop before its batch runs, where nobody is before it.
+const OWN_LOOKS: usize = 3;
 
 struct Desk {
     _folder: TempDir,
@@ -85,8 +86,8 @@ impl Progress for Held<'_> {
     }
     fn end(&self) {}
     fn cancelled(&self) -> bool {
-        // The caller looks once while it enters and once before its turn; then the batch does.
-        if self.looks.fetch_add(1, Ordering::SeqCst) < 2 {
+        // The caller looks when it begins, while it enters and before its turn; then the batch does.
+        if self.looks.fetch_add(1, Ordering::SeqCst) < OWN_LOOKS {
             return false;
         }
         while !self.released.load(Ordering::SeqCst) && !(self.go_on)() {
@@ -182,6 +183,9 @@ fn what_is_known_is_not_encoded_again() {
     assert_eq!(told.advanced.into_inner(), 3);
     let stats = desk.service.stats();
     assert_eq!((stats.asked, stats.found, stats.encoded, stats.batches), (8, 3, 5, 2));
+    let known = ["moon", "orbit"];
+    let error = desk.ask(&known, Role::Document, &Stopped).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
     // The view is part of the key, so a model with prompts is served correctly.
     desk.ask(&["moon"], Role::Query, &Silent).unwrap();
     assert_eq!(desk.service.stats().encoded, 6);
@@ -222,7 +226,7 @@ fn held_batch(
     thread::scope(|scope| {
         let running = scope
             .spawn(|| catch_unwind(AssertUnwindSafe(|| desk.ask(&[&text], Role::Document, &held))));
-        while held.looks.load(Ordering::SeqCst) < 3 {
+        while held.looks.load(Ordering::SeqCst) <= OWN_LOOKS {
             thread::yield_now();
         }
         others();
@@ -260,7 +264,7 @@ fn queries_do_not_wait_for_documents() {
     let held = Held::new(&release, Then::GoOn);
     thread::scope(|scope| {
         let running = scope.spawn(|| desk.ask(&["apple"], Role::Document, &held));
-        while held.looks.load(Ordering::SeqCst) < 3 {
+        while held.looks.load(Ordering::SeqCst) <= OWN_LOOKS {
             thread::yield_now();
         }
         desk.ask(&["moon"], Role::Query, &Silent).unwrap();
@@ -312,7 +316,7 @@ fn a_caller_that_stops_harms_nobody() {
     let held = Held::new(&release, Then::GoOn);
     thread::scope(|scope| {
         let running = scope.spawn(|| desk.ask(&["apple"], Role::Document, &held));
-        while held.looks.load(Ordering::SeqCst) < 3 {
+        while held.looks.load(Ordering::SeqCst) <= OWN_LOOKS {
             thread::yield_now();
         }
         let queued = || desk.service.lanes.queued() == 1;
@@ -411,7 +415,7 @@ fn callers_wait_where_too_much_waits() {
     let held = Held::new(&release, Then::GoOn);
     thread::scope(|scope| {
         scope.spawn(|| desk.ask(&["apple"], Role::Document, &held).unwrap());
-        while held.looks.load(Ordering::SeqCst) < 3 {
+        while held.looks.load(Ordering::SeqCst) <= OWN_LOOKS {
             thread::yield_now();
         }
         // Seven bytes do not fit beside five; nor do two texts that are longer than everything may be.

@@ -327,7 +327,8 @@ impl<'a> VectorExport<'a> {
     }
 
     fn digest_text(&self) -> String {
-        self.digest.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let digest = self.digest.clone().finalize();
+        digest.iter().fold(String::with_capacity(64), |text, byte| format!("{text}{byte:02x}"))
     }
 
     fn flush(&mut self) -> Result<()> {

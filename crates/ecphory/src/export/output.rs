@@ -53,7 +53,7 @@ impl Output {
             Some(history) if existing == Existing::Resume => {
                 history.check(settings, path)?;
                 if let Some(texts) = history.finished {
-                    publish(path, settings.format, journal)?;
+                    publish(path, settings.format, &journal)?;
                     return Ok(Begun::Whole(texts));
                 }
                 last_sound(&history, path, settings, &mut journal)?
@@ -102,7 +102,9 @@ impl Output {
         self.rows.append(&self.buffer)?;
         if let Some(stream) = &mut self.ids {
             self.buffer.clear();
-            items.iter().for_each(|item| ids::put_line(&item.id, &mut self.buffer));
+            for item in items {
+                ids::put_line(&item.id, &mut self.buffer);
+            }
             stream.append(&self.buffer)?;
         }
         Ok(())
@@ -136,7 +138,7 @@ impl Output {
             }
         }
         self.journal.finished(texts)?;
-        publish(&self.path, self.settings.format, self.journal)
+        publish(&self.path, self.settings.format, &self.journal)
     }
 }
 
@@ -187,7 +189,7 @@ fn join(path: &Path, rows: &Path, ids: &Path, dimensions: usize) -> Result<()> {
 /// Gives complete files their names. Every step may have been done before, by a run that was stopped here.
 ///
 /// An old file goes first, so that it never stands beside the ids of another run.
-fn publish(path: &Path, format: VectorFormat, journal: Journal) -> Result<()> {
+fn publish(path: &Path, format: VectorFormat, journal: &Journal) -> Result<()> {
     let (rows, ids) = (beside(path, "partial"), beside(path, "ids.partial"));
     let joined = beside(path, "joined.partial");
     let parquet = format == VectorFormat::Parquet;

@@ -34,7 +34,9 @@ impl Thrift {
                     out.push(0xf0 | kind);
                     put_varint(items.len() as u64, out);
                 }
-                items.iter().for_each(|item| item.put(out));
+                for item in items {
+                    item.put(out);
+                }
             }
             Thrift::Struct(fields) => {
                 let mut before = 0;
