@@ -4,7 +4,6 @@
 //! checkpoint has the lengths and checksums of the partial files, so what the system has lost of them, or of
 //! the journal, is found out; and a digest of the texts read so far, so that another input is.
 
-use std::fs::TryLockError;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -86,12 +85,11 @@ impl Journal {
         let mut options = fs::OpenOptions::new();
         options.create(true).truncate(false).read(true).write(true);
         let mut file = options.open(path)?;
-        match file.file().try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+        match file.file().try_lock().map_err(io::Error::from) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Err(ExportError::Busy { path: output.to_owned() }.into());
             }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
+            locked => locked?,
         }
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;

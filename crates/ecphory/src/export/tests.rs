@@ -224,7 +224,7 @@ fn a_run_goes_on_from_what_a_crash_left() {
         desk.run_until(name, 3, &options(Existing::Refuse));
         let left = desk.files();
         for (number, (file, content)) in left.iter().enumerate() {
-            let cuts = (1..content.len().min(200)).step_by(7);
+            let cuts = (1..content.len().min(200)).step_by(17);
             let mut states: Vec<Vec<u8>> =
                 cuts.map(|cut| content[..content.len() - cut].to_vec()).collect();
             states.push([&content[..], b"{\"checkpoint\":{\"texts\":16"].concat());
