@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ecphory::eval::Dataset;
-use ecphory::{Engine, EngineConfig, Progress, StoreConfig};
+use ecphory::{EncodingOptions, Engine, EngineConfig, Progress, StoreConfig};
 
 use crate::args::Common;
 use crate::failure::Failure;
@@ -45,7 +45,8 @@ impl Context {
         let data = env::var_os("ECPHORY_DATA")
             .map(|paths| env::split_paths(&paths).filter(|p| !p.as_os_str().is_empty()).collect())
             .unwrap_or_default();
-        let engine = Engine::new(EngineConfig { threads, models })?;
+        let engine =
+            Engine::new(EngineConfig { threads, models, encoding: EncodingOptions::default() })?;
         let bars = Bars::new(common.quiet)?;
         Ok(Self { common: common.clone(), engine, cache, data, bars })
     }

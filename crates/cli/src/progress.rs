@@ -39,7 +39,7 @@ impl Progress for Bars {
     fn begin(&self, task: &str, total: u64) {
         let bar = match (self.shown, total) {
             (false, _) => ProgressBar::hidden(),
-            (true, 0) => ProgressBar::new_spinner(),
+            (true, 0) => ProgressBar::new_spinner().with_style(open_style()),
             (true, _) => ProgressBar::new(total).with_style(style()),
         };
         bar.set_message(task.to_owned());
@@ -67,16 +67,36 @@ impl Progress for Bars {
     }
 }
 
-/// Work inside other work, whose bar is the one to show; it can be stopped all the same.
-pub struct Unshown<'a>(pub &'a dyn Progress);
+/// Work under another name than the library has for it.
+pub struct Named<'a> {
+    /// The name.
+    pub task: String,
+    /// Where it is shown.
+    pub progress: &'a dyn Progress,
+}
 
-impl Progress for Unshown<'_> {
-    fn begin(&self, _task: &str, _total: u64) {}
-    fn advance(&self, _units: u64) {}
-    fn end(&self) {}
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
+impl Progress for Named<'_> {
+    fn begin(&self, _task: &str, total: u64) {
+        self.progress.begin(&self.task, total);
     }
+
+    fn advance(&self, units: u64) {
+        self.progress.advance(units);
+    }
+
+    fn end(&self) {
+        self.progress.end();
+    }
+
+    fn cancelled(&self) -> bool {
+        self.progress.cancelled()
+    }
+}
+
+/// For work of unknown size.
+fn open_style() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg:<24} {human_pos} {per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn style() -> ProgressStyle {

@@ -18,5 +18,5 @@ pub use docset::{DocSet, ones};
 pub use document::{Document, Value};
 pub use error::ErrorKind;
 pub use ids::{DocAddress, DocNo};
-pub use progress::{Progress, Silent};
+pub use progress::{Progress, Silent, Unshown};
 pub use topk::{Scored, TopK};

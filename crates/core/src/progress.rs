@@ -20,6 +20,21 @@ pub trait Progress: Sync {
     }
 }
 
+/// Work inside other work, whose progress is the one to show; it can be stopped all the same.
+pub struct Unshown<'a>(
+    /// The progress of the work around.
+    pub &'a dyn Progress,
+);
+
+impl Progress for Unshown<'_> {
+    fn begin(&self, _task: &str, _total: u64) {}
+    fn advance(&self, _units: u64) {}
+    fn end(&self) {}
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
 /// Shows nothing and never stops the work.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;

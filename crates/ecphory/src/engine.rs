@@ -13,6 +13,7 @@ use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};
 use rustc_hash::FxHashMap;
 
 use crate::channel::{ChannelRequest, RequestKind};
+use crate::encoding::{EncodingOptions, EncodingService, EncodingStats};
 use crate::{Clock, Collection, Error, Result, SystemClock};
 
 /// What an engine is made of.
@@ -22,6 +23,8 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Where models are and where they come from.
     pub models: StoreConfig,
+    /// The limits of the encoding service.
+    pub encoding: EncodingOptions,
 }
 
 /// Threads, models and a clock. Clones share them.
@@ -38,6 +41,7 @@ struct Inner {
     models: ModelStore,
     /// Encoders that were opened; one may weigh gigabytes.
     encoders: Mutex<FxHashMap<EncoderKey, Arc<Encoder>>>,
+    encoding: EncodingService,
     clock: Arc<dyn Clock>,
 }
 
@@ -68,7 +72,8 @@ impl Engine {
             .build()
             .map_err(|source| Error::Threads { threads, source })?;
         let models = ModelStore::new(config.models);
-        let inner = Inner { pool, models, encoders: Mutex::default(), clock };
+        let encoding = EncodingService::new(&config.encoding);
+        let inner = Inner { pool, models, encoders: Mutex::default(), encoding, clock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -98,18 +103,21 @@ impl Engine {
         if let Some(encoder) = encoders.get(&key) {
             return Ok(Arc::clone(encoder));
         }
-        let encoder = Arc::new(Encoder::open(
-            &key.0,
-            &EncoderOptions { max_tokens, ..EncoderOptions::default() },
-        )?);
+        let options = EncoderOptions { max_tokens, ..EncoderOptions::default() };
+        let encoder = Arc::new(Encoder::open(&key.0, &options)?);
         encoders.insert(key, Arc::clone(&encoder));
         Ok(encoder)
     }
 
     /// Encodes texts on the engine's threads into `texts.len()` rows of the encoder's dimensions.
     ///
+    /// All callers of the engine share a cache of vectors, and the batches in which texts are encoded; collections
+    /// encode documents and queries through this too. The vectors are bit for bit those of [`Encoder::encode`].
+    /// Blocks while the texts of others are before these, or where more of them wait than
+    /// [`EncodingOptions::waiting_bytes_max`]. Reports a task `encode` with one unit a text.
+    ///
     /// # Errors
-    /// As [`Encoder::encode`].
+    /// As [`Encoder::encode`] for these texts alone: what happens to others' texts makes no difference.
     pub fn encode(
         &self,
         encoder: &Encoder,
@@ -117,7 +125,12 @@ impl Engine {
         role: Role,
         progress: &dyn Progress,
     ) -> Result<Vec<f32>> {
-        Ok(encoder.encode(texts, role, self.pool(), progress)?)
+        self.inner.encoding.encode(encoder, texts, role, self.pool(), progress)
+    }
+
+    /// Returns what the encoding service has done so far.
+    pub fn encoding_stats(&self) -> EncodingStats {
+        self.inner.encoding.stats()
     }
 
     /// Opens the encoder of a channel, and checks that it is the one whose vectors the channel holds.

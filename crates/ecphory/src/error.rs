@@ -34,6 +34,9 @@ pub enum Error {
     /// A requested channel is wrong.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// A file of vectors cannot be made.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
     /// The operating system refused; the message names the file.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -190,6 +193,7 @@ impl Error {
             | Error::FieldDeclaration { .. }
             | Error::Hits { .. }
             | Error::Fusion { .. } => ErrorKind::Usage,
+            Error::Export(error) => error.kind(),
             Error::Io(error) => ErrorKind::of_io(error),
             Error::Read { source, .. } => match source.kind() {
                 // What a decompressor says of a broken file: the user's data, not a file of ours.

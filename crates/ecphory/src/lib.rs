@@ -5,12 +5,12 @@
 //! the threads and the models.
 //!
 //! ```
-//! use ecphory::{ChannelRequest, Document, Engine, EngineConfig, SearchOptions, Silent, StoreConfig};
+//! use ecphory::{ChannelRequest, Document, EncodingOptions, Engine, EngineConfig, SearchOptions, Silent, StoreConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let models = StoreConfig { cache: folder.path().join("cache"), hub: "https://huggingface.co".into(), python: "python3".into(), offline: true };
-//! let engine = Engine::new(EngineConfig { threads: 2, models })?;
+//! let engine = Engine::new(EngineConfig { threads: 2, models, encoding: EncodingOptions::default() })?;
 //! let channels: Vec<ChannelRequest> = vec!["bm25".parse()?];
 //! let collection = engine.create(folder.path().join("notes.ecp"), &channels)?;
 //! let documents = [
@@ -39,14 +39,19 @@ mod browse;
 mod channel;
 mod clock;
 mod collection;
+mod encoding;
 mod engine;
 mod error;
 mod explanation;
+pub mod export;
 mod fusion;
 pub mod pipeline;
 pub mod read;
 mod reader;
 mod search;
+#[cfg(test)]
+#[path = "../tests/it/tiny_model.rs"]
+mod tiny_model;
 
 pub use browse::Order;
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
@@ -55,6 +60,7 @@ pub use collection::{
     Bulk, BulkOptions, Collection, CollectionWriter, Durability, Filled, SEGMENT_DOCUMENTS_MAX,
     WriterOptions, document_bytes, parse_field,
 };
+pub use encoding::{EncodingOptions, EncodingStats};
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Fact};
@@ -63,7 +69,7 @@ pub use pipeline::Pipeline;
 pub use reader::Reader;
 pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
 
-pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Value};
+pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Unshown, Value};
 pub use ecphory_eval as eval;
 pub use ecphory_index::{
     BackedUp, Batch, Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage,

@@ -5,12 +5,14 @@
     reason = "the comments are the help text, where backticks would be shown"
 )]
 
+mod encode;
 mod upkeep;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use encode::{Encode, RoleName, ValueName};
 pub use upkeep::{Add, Backup, Check, Compact, Delete, DurabilityLevel, Migrate, Restore};
 
 use crate::bytes::ByteCount;
@@ -289,40 +291,6 @@ pub enum FuseMethod {
     Rrf,
     /// Convex combination.
     Cc,
-}
-
-/// Encode texts into vectors, one JSON line each.
-#[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  ecphory encode minilm --text \"who discovered radium\" --role query\n  ecphory encode minilm corpus.jsonl -o vectors.jsonl"
-)]
-pub struct Encode {
-    /// A model: a name from `ecphory models list`, or a directory.
-    pub model: String,
-    /// Documents as for `index` [default: lines of standard input].
-    #[arg(conflicts_with = "text")]
-    pub input: Option<PathBuf>,
-    /// A text to encode; may be repeated.
-    #[arg(long)]
-    pub text: Vec<String>,
-    /// Which prompt of the model to use.
-    #[arg(long, value_enum, default_value_t = RoleName::Document)]
-    pub role: RoleName,
-    /// Cut texts at this many tokens [default: the model's limit].
-    #[arg(long, value_name = "N")]
-    pub max_tokens: Option<usize>,
-    /// The file of vectors [default: standard output].
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// What a text is to the encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RoleName {
-    /// A query.
-    Query,
-    /// A document.
-    Document,
 }
 
 /// The commands on models.

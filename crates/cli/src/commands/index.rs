@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use ecphory::read::{self, ReadOptions, Skipped, Summary};
 use ecphory::{
-    BulkOptions, ChannelRequest, Collection, Error, ErrorKind, IndexError, Silent, parse_field,
+    BulkOptions, ChannelRequest, Collection, Error, ErrorKind, IndexError, Silent, Unshown,
+    parse_field,
 };
 use fs_err as fs;
 use serde_json::json;
@@ -15,7 +16,6 @@ use crate::args::Index;
 use crate::bytes::ByteCount;
 use crate::context::{Context, print_json};
 use crate::failure::Failure;
-use crate::progress::Unshown;
 
 /// How many left-out lines are shown to people; the JSON of `index` has all of them.
 const SKIPPED_SHOWN: usize = 10;

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod care;
+mod encode;
 mod judge;
 mod kill;
 mod main_job;

@@ -3,7 +3,7 @@ use fs_err as fs;
 
 use super::building::Building;
 use super::*;
-use crate::{EngineConfig, SearchOptions, StoreConfig};
+use crate::{EncodingOptions, EngineConfig, SearchOptions, StoreConfig};
 
 fn engine(folder: &Path) -> Engine {
     let models = StoreConfig {
@@ -12,7 +12,7 @@ fn engine(folder: &Path) -> Engine {
         python: "python3".into(),
         offline: true,
     };
-    Engine::new(EngineConfig { threads: 2, models }).unwrap()
+    Engine::new(EngineConfig { threads: 2, models, encoding: EncodingOptions::default() }).unwrap()
 }
 
 fn documents(count: usize) -> Vec<Document> {

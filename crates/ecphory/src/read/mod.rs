@@ -41,6 +41,15 @@ pub struct ReadOptions {
     pub skip_bad: bool,
 }
 
+/// How to read texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextOptions {
+    /// The fields whose texts are joined.
+    pub fields: Vec<String>,
+    /// Leave out and list what is malformed or has no text in the fields, instead of failing at the first.
+    pub skip_bad: bool,
+}
+
 /// A whole corpus.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Corpus {
@@ -91,6 +100,33 @@ impl fmt::Display for Place {
 /// What takes the documents, one by one, each with its place. An error ends the reading.
 pub type Sink<'a> = dyn FnMut(Document, &Place) -> Result<(), Error> + 'a;
 
+/// What takes ids and texts, one by one, each with its place. An error ends the reading.
+pub type TextSink<'a> = dyn FnMut(String, String, &Place) -> Result<(), Error> + 'a;
+
+/// Reads texts and hands them over in the order in which they stand: of each document its id, and the fields
+/// asked for, joined.
+///
+/// Unlike [`documents`] it does not look whether an id comes twice, and so takes the same memory however many
+/// there are.
+///
+/// # Errors
+/// As [`documents`]; and where a document has no text in the fields, unless such are skipped.
+pub fn texts(
+    path: impl AsRef<Path>,
+    options: &TextOptions,
+    progress: &dyn Progress,
+    sink: &mut TextSink<'_>,
+) -> Result<Summary, Error> {
+    let mut sink = |document: Document, place: &Place| {
+        let text = document.joined_text(&options.fields);
+        sink(document.id, text, place)
+    };
+    let reading = ReadOptions { skip_bad: options.skip_bad };
+    let mut reading = Reading::new(path.as_ref(), reading, progress, &mut sink);
+    reading.demand = Demand::TextIn(&options.fields);
+    read(path.as_ref(), reading)
+}
+
 /// Reads documents and hands them over in the order in which they stand.
 ///
 /// The format follows the extension (`.jsonl`, `.ndjson`, `.json`, `.tsv`, any with `.gz`; `.txt`, `.md`,
@@ -106,9 +142,11 @@ pub fn documents(
     progress: &dyn Progress,
     sink: &mut Sink<'_>,
 ) -> Result<Summary, Error> {
-    let path = path.as_ref();
+    read(path.as_ref(), Reading::new(path.as_ref(), *options, progress, sink))
+}
+
+fn read(path: &Path, mut reading: Reading<'_>) -> Result<Summary, Error> {
     let metadata = fs::metadata(path)?;
-    let mut reading = Reading::new(path, *options, progress, sink);
     if metadata.is_dir() {
         folder::read(path, &mut reading)?;
     } else {
@@ -182,6 +220,16 @@ struct Reading<'a> {
     summary: Summary,
     seen: SeenIds,
     line_bytes_max: usize,
+    demand: Demand<'a>,
+}
+
+/// What a document has to have.
+#[derive(Clone, Copy)]
+enum Demand<'a> {
+    /// Something to index, and an id of its own.
+    Document,
+    /// Text in these fields.
+    TextIn(&'a [String]),
 }
 
 impl<'a> Reading<'a> {
@@ -199,6 +247,7 @@ impl<'a> Reading<'a> {
             summary: Summary::default(),
             seen: SeenIds::default(),
             line_bytes_max: LINE_BYTES_MAX,
+            demand: Demand::Document,
         }
     }
 
@@ -216,6 +265,13 @@ impl<'a> Reading<'a> {
     fn admit(&mut self, place: &Place, document: Document) -> Result<Document, BadDocument> {
         if document.id.is_empty() {
             return Err(BadDocument::EmptyId);
+        }
+        if let Demand::TextIn(fields) = self.demand {
+            if document.joined_text(fields).is_empty() {
+                let fields = fields.join(", ");
+                return Err(BadDocument::NoTextIn { id: document.id, fields });
+            }
+            return Ok(document);
         }
         if !has_text(&document) {
             return Err(BadDocument::NoText { id: document.id });

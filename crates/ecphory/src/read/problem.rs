@@ -73,6 +73,14 @@ pub enum BadDocument {
         /// The line that has it first.
         first_line: u64,
     },
+    /// Nothing to encode.
+    #[error("document `{id}` has no text in {fields}")]
+    NoTextIn {
+        /// The id.
+        id: String,
+        /// The fields that were asked for.
+        fields: String,
+    },
     /// Nothing to index.
     #[error("document `{id}` has no text in title or text")]
     NoText {

@@ -85,7 +85,12 @@ fn filling_goes_on_where_it_was_interrupted() {
     assert_eq!(filled.documents, 300);
     assert!(filled.vectors > 300, "{filled:?}");
 
-    let collection = bench.create("parts.ecp", &["bm25", &dense]);
+    // Another engine: the first would have all vectors in its cache.
+    let other = Bench::new();
+    other.model("model", 1);
+    let dense =
+        dense.replace(bench.folder.path().to_str().unwrap(), other.folder.path().to_str().unwrap());
+    let collection = other.create("parts.ecp", &["bm25", &dense]);
     collection.add(&all, &Silent).unwrap();
     let (mut interruptions, mut partly) = (0, false);
     for looks in (0..).step_by(25) {

@@ -4,6 +4,7 @@
 
 mod care;
 mod collection;
+mod encoding;
 mod naive;
 mod search;
 mod support;

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ecphory::{
-    Clock, Engine, EngineConfig, ErrorKind, Explanation, Fact, Pipeline, Reader, SearchOptions,
-    Silent, Value,
+    Clock, EncodingOptions, Engine, EngineConfig, ErrorKind, Explanation, Fact, Pipeline, Reader,
+    SearchOptions, Silent, Value,
 };
 
 use crate::support::{Bench, StopAfter, check_sums, close, documents, requests, store};
@@ -188,7 +188,11 @@ fn timings_come_from_the_clock_that_was_handed_in() {
     let bench = Bench::new();
     let reader = bench.filled(&documents(20, 1));
     drop(reader);
-    let config = EngineConfig { threads: 1, models: store(bench.folder.path()) };
+    let config = EngineConfig {
+        threads: 1,
+        models: store(bench.folder.path()),
+        encoding: EncodingOptions::default(),
+    };
     let engine = Engine::with_clock(config, Arc::new(Ticks(AtomicU64::new(0)))).unwrap();
     let reader = engine.open(bench.path("c.ecp")).unwrap().snapshot().unwrap();
     let pipeline = reader.pipeline("rrf(bm25, dense) >> rescore(bm25)").unwrap();

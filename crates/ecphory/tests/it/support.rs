@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ecphory::{
-    ChannelRequest, Collection, Document, Engine, EngineConfig, Explanation, Progress, Reader,
-    Silent, StoreConfig,
+    ChannelRequest, Collection, Document, EncodingOptions, Engine, EngineConfig, Explanation,
+    Progress, Reader, Silent, StoreConfig,
 };
 use tempfile::TempDir;
 
@@ -54,7 +54,12 @@ pub fn requests(channels: &[&str]) -> Vec<ChannelRequest> {
 }
 
 pub fn engine(folder: &Path) -> Engine {
-    Engine::new(EngineConfig { threads: 2, models: store(folder) }).unwrap()
+    Engine::new(EngineConfig {
+        threads: 2,
+        models: store(folder),
+        encoding: EncodingOptions::default(),
+    })
+    .unwrap()
 }
 
 pub fn store(folder: &Path) -> StoreConfig {
