@@ -27,4 +27,4 @@ mod weights;
 
 pub use encoder::{Encoder, EncoderOptions, Role};
 pub use error::{Error, FetchError, Result, SourceFailure};
-pub use store::{CatalogueEntry, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue};
+pub use store::{CatalogueEntry, Conversion, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue};

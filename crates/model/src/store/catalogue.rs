@@ -22,6 +22,8 @@ pub struct CatalogueEntry {
     pub sources: &'static [Source],
     /// The files that are fetched.
     pub files: &'static [ModelFile],
+    /// What becomes of one of these files.
+    pub conversion: Option<Conversion>,
     /// Files that are written: what the catalogue knows about the model and no source says.
     pub written: &'static [(&'static str, &'static str)],
 }
@@ -56,6 +58,15 @@ pub struct ModelFile {
     pub sha256: &'static str,
     /// Its length.
     pub bytes: u64,
+}
+
+/// A fetched file that is rewritten in a layout that encoders read.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversion {
+    /// The file, which is removed afterwards.
+    pub from: &'static str,
+    /// What comes out.
+    pub to: ModelFile,
 }
 
 /// A place from which a model can be fetched.
@@ -98,10 +109,17 @@ impl fmt::Display for Source {
 }
 
 impl CatalogueEntry {
+    /// Returns the files of a pulled model that have a digest.
+    pub(super) fn kept(&self) -> impl Iterator<Item = ModelFile> {
+        let from = self.conversion.map(|conversion| conversion.from);
+        let files = self.files.iter().filter(move |file| Some(file.name) != from).copied();
+        files.chain(self.conversion.map(|conversion| conversion.to))
+    }
+
     /// Checks that all files are in a directory and have their lengths, which finds what was cut short or
     /// removed; digests are compared when the model is pulled.
     pub(super) fn check_sizes(&self, directory: &Path) -> Result<()> {
-        let fetched = self.files.iter().map(|file| (file.name, file.bytes));
+        let fetched = self.kept().map(|file| (file.name, file.bytes));
         let written = self.written.iter().map(|(name, content)| (*name, content.len() as u64));
         for (name, bytes) in fetched.chain(written) {
             let path = directory.join(name);
@@ -165,6 +183,7 @@ const MINILM: CatalogueEntry = CatalogueEntry {
             bytes: 90_868_376,
         },
     ],
+    conversion: None,
     written: &[
         ("modules.json", MEAN_MODULES),
         (
@@ -229,6 +248,7 @@ const MPNET: CatalogueEntry = CatalogueEntry {
             bytes: 437_971_872,
         },
     ],
+    conversion: None,
     written: &[
         ("modules.json", MEAN_MODULES),
         (
@@ -263,6 +283,7 @@ const STATIC: CatalogueEntry = CatalogueEntry {
             bytes: 16_384_096,
         },
     ],
+    conversion: None,
     written: &[(
         "modules.json",
         r#"[
@@ -303,6 +324,7 @@ const SPLADE: CatalogueEntry = CatalogueEntry {
             bytes: 17_671_552,
         },
     ],
+    conversion: None,
     // Without these modules the directory would pass for a dense encoder.
     written: &[(
         "modules.json",
@@ -347,6 +369,7 @@ const ME5: CatalogueEntry = CatalogueEntry {
             bytes: 3_604_500,
         },
     ],
+    conversion: None,
     written: &[],
 };
 
@@ -364,6 +387,7 @@ const SMOLLM2: CatalogueEntry = CatalogueEntry {
         sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         bytes: 98_362_432,
     }],
+    conversion: None,
     written: &[],
 };
 

