@@ -243,7 +243,6 @@ impl Encoder {
                     .iter()
                     .flat_map(|s| self.head.pool(&states.values[rows(s)], columns));
                 let pooled: Vec<f32> = pooled.collect();
-                run.recycle(states);
                 (pooled, columns * self.head.pooling.len())
             }
             Body::Static(table) => {

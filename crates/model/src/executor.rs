@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use ecphory_kernels::nn::Activation;
 
+use crate::attention::Attention;
 use crate::error::Result;
-use crate::relative::RelativeBias;
 use crate::weights::Tensor;
 
 /// Some sequences of tokens, end to end, without padding.
@@ -40,41 +40,67 @@ impl TokenBatch {
 /// One part of a linear map: a weight of shape `[out, in]` and its bias.
 pub(crate) type LinearPart = (Tensor, Option<Tensor>);
 
+/// How a row of states is normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NormKind {
+    /// Around the mean, to unit variance (Ba et al. 2016).
+    Layer,
+    /// To a root mean square of 1 (Zhang and Sennrich 2019).
+    RootMeanSquare,
+}
+
 /// Runs or records the operations of an encoder over a batch: one row of states a token.
 pub(crate) trait Executor {
+    /// Where parameters are kept, or how they are prepared.
+    type Parameters;
     /// A table to look rows up in.
     type Table: Send + Sync;
-    /// The parameters of a layer norm.
+    /// The parameters of a norm.
     type Norm: Send + Sync;
     /// The parameters of a linear map and its activation.
     type Linear: Send + Sync;
     /// One row for each token of the batch.
     type States;
 
-    /// Prepares a table.
-    fn table(tensor: &Tensor) -> Result<Self::Table>;
-    /// Prepares a layer norm from its weight and bias.
-    fn norm(weight: &Tensor, bias: &Tensor, epsilon: f32) -> Result<Self::Norm>;
+    /// Prepares a table of shape `[rows, columns]`.
+    fn table(parameters: &mut Self::Parameters, tensor: &Tensor) -> Result<Self::Table>;
+    /// Prepares a norm from its weight and, where it has one, its bias.
+    fn norm(
+        parameters: &mut Self::Parameters,
+        kind: NormKind,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        epsilon: f32,
+    ) -> Result<Self::Norm>;
     /// Prepares a linear map; the results of several parts stand side by side.
-    fn linear(parts: &[LinearPart], activation: Activation) -> Result<Self::Linear>;
+    fn linear(
+        parameters: &mut Self::Parameters,
+        parts: &[LinearPart],
+        activation: Activation,
+    ) -> Result<Self::Linear>;
 
-    /// Sums one row of each table for every token, and normalises.
-    fn embed(&mut self, lookups: &[(&Self::Table, &[u32])], norm: &Self::Norm) -> Self::States;
+    /// Sums one row of each table for every token.
+    fn embed(&mut self, lookups: &[(&Self::Table, &[u32])]) -> Self::States;
+    /// Normalises each row.
+    fn normed(&mut self, states: &Self::States, norm: &Self::Norm) -> Self::States;
+    /// Normalises each row of states that are not needed as they were.
+    fn normalize(&mut self, states: Self::States, norm: &Self::Norm) -> Self::States;
     /// Applies a linear map and its activation.
     fn apply(&mut self, linear: &Self::Linear, input: &Self::States) -> Self::States;
-    /// Attends within each sequence: `joint` has queries, keys and values side by side.
+    /// Applies a linear map and its activation and adds the residual.
+    fn apply_add(
+        &mut self,
+        linear: &Self::Linear,
+        input: &Self::States,
+        residual: Self::States,
+    ) -> Self::States;
+    /// Multiplies the activation of a row's first half with its second half (Shazeer 2020).
+    fn gate(&mut self, joint: Self::States, activation: Activation) -> Self::States;
+    /// Attends within each sequence: a row of `joint` has queries, keys and values side by side.
     fn attend(
         &mut self,
         joint: Self::States,
-        heads: usize,
+        attention: &Attention,
         batch: &TokenBatch,
-        bias: Option<&RelativeBias>,
-    ) -> Self::States;
-    /// Adds the residual, which it uses up, and normalises.
-    fn add_norm(
-        &mut self,
-        states: Self::States,
-        residual: Self::States,
-        norm: &Self::Norm,
     ) -> Self::States;
 }

@@ -6,7 +6,6 @@ use ecphory_kernels::Level;
 use ecphory_kernels::nn::l2_normalize;
 
 use crate::eval::{Eval, PackedLinear};
-use crate::executor::Executor;
 
 /// One way to make a vector of the token states of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +68,8 @@ impl Head {
             match step {
                 Step::Normalize => l2_normalize(level, &mut vectors, columns),
                 Step::Dense(linear) => {
-                    let input = crate::eval::Matrix { values: vectors, columns };
-                    let out = run.apply(linear, &input);
-                    (vectors, columns) = (out.values, out.columns);
+                    vectors = run.apply_rows(linear, &vectors);
+                    columns = linear.width();
                 }
             }
         }

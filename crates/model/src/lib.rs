@@ -7,6 +7,7 @@
 //! that computes.
 #![doc = include_str!("../../../docs/guide/models.md")]
 
+mod attention;
 mod config;
 mod encoder;
 mod error;
@@ -21,6 +22,7 @@ mod names;
 mod plan;
 mod post_norm;
 mod relative;
+mod rotary;
 mod static_table;
 mod store;
 mod weights;

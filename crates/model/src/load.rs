@@ -6,7 +6,7 @@ use ecphory_core::storage::Bytes;
 
 use crate::config::{self, Family, TransformerConfig};
 use crate::error::{Error, Result};
-use crate::eval::Eval;
+use crate::eval::{Eval, Packing};
 use crate::executor::Executor;
 use crate::head::{Head, Step};
 use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
@@ -73,7 +73,7 @@ pub(crate) fn load(directory: &Path, layout: Layout) -> Result<Loaded> {
 fn load_transformer(layout: Layout) -> Result<Loaded> {
     let config = TransformerConfig::open(&layout.body)?;
     let mut weights = Weights::open(&layout.body)?;
-    let encoder = Box::new(PostNorm::load(&config, &mut weights)?);
+    let encoder = Box::new(PostNorm::load(&config, &mut weights, &mut Packing)?);
     let pooled = config.hidden * layout.pooling.len();
     let mut files = weights.contents();
     let head = load_head(&layout, pooled, &mut files)?;
@@ -130,7 +130,7 @@ fn load_head(layout: &Layout, pooled: usize, files: &mut Vec<Bytes>) -> Result<H
                 let bias = bias.then(|| weights.tensor("linear.bias", &[*out])).transpose()?;
                 dimensions = *out;
                 files.extend(weights.contents());
-                Step::Dense(Box::new(Eval::linear(&[(weight, bias)], *activation)?))
+                Step::Dense(Box::new(Eval::linear(&mut Packing, &[(weight, bias)], *activation)?))
             }
         });
     }

@@ -6,9 +6,10 @@
 
 use ecphory_kernels::nn::Activation;
 
+use crate::attention::Attention;
 use crate::config::TransformerConfig;
 use crate::error::Result;
-use crate::executor::{Executor, LinearPart, TokenBatch};
+use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
 use crate::names::{EMBEDDING_NORM, POSITIONS, RELATIVE, TYPES, TensorNames, WORDS};
 use crate::relative::RelativeBias;
 use crate::weights::Weights;
@@ -20,8 +21,7 @@ pub(crate) struct PostNorm<E: Executor> {
     types: Option<E::Table>,
     norm: E::Norm,
     layers: Vec<Layer<E>>,
-    relative: Option<RelativeBias>,
-    heads: usize,
+    attention: Attention,
     first_position: usize,
 }
 
@@ -36,25 +36,33 @@ struct Layer<E: Executor> {
 
 impl<E: Executor> PostNorm<E> {
     /// Takes the parameters out of the weight files, whose shapes have to be those of the configuration.
-    pub(crate) fn load(config: &TransformerConfig, weights: &mut Weights) -> Result<Self> {
+    pub(crate) fn load(
+        config: &TransformerConfig,
+        weights: &mut Weights,
+        parameters: &mut E::Parameters,
+    ) -> Result<Self> {
         let names = TensorNames::of(config.family);
         weights.choose_prefix(names.prefixes, WORDS)?;
         let source = Source { config, names, weights };
-        let table = |name, rows| E::table(&weights.tensor(name, &[rows, config.hidden])?);
-        let relative = if config.buckets == 0 {
-            None
-        } else {
+        let mut table =
+            |name, rows| E::table(&mut *parameters, &weights.tensor(name, &[rows, config.hidden])?);
+        let words = table(WORDS, config.vocabulary)?;
+        let positions = table(POSITIONS, config.positions)?;
+        let types = if config.types == 0 { None } else { Some(table(TYPES, config.types)?) };
+        let mut attention = Attention::full(config.heads, config.hidden / config.heads);
+        if config.buckets > 0 {
             let table = weights.tensor(RELATIVE, &[config.buckets, config.heads])?;
-            Some(RelativeBias::new(&table, config.max_tokens()))
-        };
+            attention.bias = Some(RelativeBias::new(&table, config.max_tokens()));
+        }
         Ok(Self {
-            words: table(WORDS, config.vocabulary)?,
-            positions: table(POSITIONS, config.positions)?,
-            types: if config.types == 0 { None } else { Some(table(TYPES, config.types)?) },
-            norm: source.norm::<E>(EMBEDDING_NORM)?,
-            layers: (0..config.layers).map(|i| source.layer(i)).collect::<Result<_>>()?,
-            relative,
-            heads: config.heads,
+            words,
+            positions,
+            types,
+            norm: source.norm::<E>(EMBEDDING_NORM, parameters)?,
+            layers: (0..config.layers)
+                .map(|i| source.layer(i, parameters))
+                .collect::<Result<_>>()?,
+            attention,
             first_position: config.first_position,
         })
     }
@@ -66,15 +74,16 @@ impl<E: Executor> PostNorm<E> {
         let types = vec![0; batch.tokens.len()];
         let mut lookups = vec![(&self.words, &batch.tokens[..]), (&self.positions, &positions[..])];
         lookups.extend(self.types.as_ref().map(|table| (table, &types[..])));
-        let mut states = run.embed(&lookups, &self.norm);
+        let embedded = run.embed(&lookups);
+        let mut states = run.normalize(embedded, &self.norm);
         for layer in &self.layers {
             let joint = run.apply(&layer.joint, &states);
-            let context = run.attend(joint, self.heads, batch, self.relative.as_ref());
-            let attended = run.apply(&layer.attention_out, &context);
-            states = run.add_norm(attended, states, &layer.attention_norm);
+            let context = run.attend(joint, &self.attention, batch);
+            let attended = run.apply_add(&layer.attention_out, &context, states);
+            states = run.normalize(attended, &layer.attention_norm);
             let inner = run.apply(&layer.up, &states);
-            let outer = run.apply(&layer.down, &inner);
-            states = run.add_norm(outer, states, &layer.norm);
+            let outer = run.apply_add(&layer.down, &inner, states);
+            states = run.normalize(outer, &layer.norm);
         }
         states
     }
@@ -88,21 +97,22 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn layer<E: Executor>(&self, index: usize) -> Result<Layer<E>> {
+    fn layer<E: Executor>(&self, index: usize, parameters: &mut E::Parameters) -> Result<Layer<E>> {
         let names = self.names;
         let full = |name: &str| format!("{}.{index}.{name}", names.layer);
         let (hidden, inner) = (self.config.hidden, self.config.intermediate);
         let square = |name: &str| self.part(&full(name), hidden, hidden);
         let joint = [square(names.query)?, square(names.key)?, square(names.value)?];
+        let attention_out = [square(names.attention_out)?];
         let up = self.part(&full(names.up), inner, hidden)?;
         let down = self.part(&full(names.down), hidden, inner)?;
         Ok(Layer {
-            joint: E::linear(&joint, Activation::None)?,
-            attention_out: E::linear(&[square(names.attention_out)?], Activation::None)?,
-            attention_norm: self.norm::<E>(&full(names.attention_norm))?,
-            up: E::linear(&[up], self.config.activation)?,
-            down: E::linear(&[down], Activation::None)?,
-            norm: self.norm::<E>(&full(names.norm))?,
+            joint: E::linear(parameters, &joint, Activation::None)?,
+            attention_out: E::linear(parameters, &attention_out, Activation::None)?,
+            attention_norm: self.norm::<E>(&full(names.attention_norm), parameters)?,
+            up: E::linear(parameters, &[up], self.config.activation)?,
+            down: E::linear(parameters, &[down], Activation::None)?,
+            norm: self.norm::<E>(&full(names.norm), parameters)?,
         })
     }
 
@@ -112,10 +122,10 @@ impl Source<'_> {
         Ok((weight, Some(bias)))
     }
 
-    fn norm<E: Executor>(&self, name: &str) -> Result<E::Norm> {
+    fn norm<E: Executor>(&self, name: &str, parameters: &mut E::Parameters) -> Result<E::Norm> {
         let shape = [self.config.hidden];
         let weight = self.weights.tensor(&format!("{name}.weight"), &shape)?;
         let bias = self.weights.tensor(&format!("{name}.bias"), &shape)?;
-        E::norm(&weight, &bias, self.config.epsilon)
+        E::norm(parameters, NormKind::Layer, &weight, Some(&bias), self.config.epsilon)
     }
 }

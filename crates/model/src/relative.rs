@@ -28,13 +28,9 @@ impl RelativeBias {
         Self { by_distance, longest }
     }
 
-    /// Writes the matrix of one head for a sequence of `length` tokens, a row a query.
-    pub(crate) fn write(&self, head: usize, length: usize, out: &mut Vec<f32>) {
-        out.clear();
-        for query in 0..length {
-            let first = self.longest - 1 - query;
-            out.extend_from_slice(&self.by_distance[head][first..first + length]);
-        }
+    /// Returns what one head adds to the scores of one query of a sequence of `length` tokens.
+    pub(crate) fn row(&self, head: usize, query: usize, length: usize) -> &[f32] {
+        &self.by_distance[head][self.longest - 1 - query..][..length]
     }
 }
 

@@ -5,7 +5,7 @@
 )]
 
 use super::compiled_per_level;
-use super::elementary::{gelu, gelu_tanh, tanh};
+use super::elementary::{gelu, gelu_tanh, silu, tanh};
 
 /// What is applied to every value of a product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,11 +21,13 @@ pub enum Activation {
     Relu,
     /// The hyperbolic tangent.
     Tanh,
+    /// x / (1 + e⁻ˣ), called `silu` or `swish`.
+    Silu,
 }
 
 compiled_per_level! {
     /// Applies an activation to every value. All levels give equal bits; the absolute error is below 5·10⁻⁷
-    /// (for `GeluTanh` below 3·10⁻⁷ · |x|).
+    /// (for `GeluTanh` and `Silu` below 3·10⁻⁷ · |x|).
     pub fn activate(activation: Activation, values: &mut [f32]) = apply;
 }
 
@@ -37,6 +39,7 @@ fn apply(activation: Activation, values: &mut [f32]) {
         Activation::GeluTanh => values.iter_mut().for_each(|x| *x = gelu_tanh(*x)),
         Activation::Relu => values.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
         Activation::Tanh => values.iter_mut().for_each(|x| *x = tanh(*x)),
+        Activation::Silu => values.iter_mut().for_each(|x| *x = silu(*x)),
     }
 }
 
@@ -80,6 +83,7 @@ mod tests {
             0.5 * x * (1.0 + u.tanh())
         });
         check(Activation::Tanh, 3e-7, f64::tanh);
+        check(Activation::Silu, 1.5e-6, |x| x / (1.0 + (-x).exp()));
         check(Activation::Relu, 1e-30, |x| x.max(0.0));
         check(Activation::None, 1e-30, |x| x);
     }
@@ -96,9 +100,13 @@ mod tests {
 
     #[test]
     fn far_values_lengths_and_levels() {
-        for activation in
-            [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Tanh]
-        {
+        for activation in [
+            Activation::Gelu,
+            Activation::GeluTanh,
+            Activation::Relu,
+            Activation::Tanh,
+            Activation::Silu,
+        ] {
             for length in 0..25 {
                 let inputs: Vec<f32> = (0..length).map(|i| (i as f32 - 12.0) * 1e3 + 0.1).collect();
                 let mut expected = inputs.clone();

@@ -16,7 +16,7 @@ mod rows;
 mod softmax;
 
 pub use activation::{Activation, activate};
-pub use norm::{add_layer_norm, l2_normalize};
+pub use norm::{l2_normalize, layer_norm, rms_norm};
 pub use pack::Packed;
 pub use product::multiply;
 pub use rows::{Rows, RowsMut};

@@ -1,4 +1,4 @@
-//! Layer normalisation with the residual, and scaling to unit length.
+//! Layer and root-mean-square normalisation, and scaling to unit length.
 #![allow(
     clippy::inline_always,
     reason = "the bodies have to be compiled for each level's instructions"
@@ -7,16 +7,24 @@
 use super::compiled_per_level;
 
 compiled_per_level! {
-    /// Replaces each row `x` of `values` with the layer normalisation of `x + r`, `r` being its row of
-    /// `residual` (or nothing, where that is empty): `(x - mean) / √(variance + epsilon) · weight + bias`.
+    /// Replaces each row `x` of `values` with its layer normalisation (Ba et al. 2016),
+    /// `(x - mean) / √(variance + epsilon) · weight + bias`, without a bias where `bias` is empty.
     ///
-    /// One pass over memory; the two passes of mean and variance happen in the first-level cache. All levels
-    /// give equal bits, within `4 ε` of a double-precision result relative to the largest normalised value.
+    /// One pass over memory; the passes of mean and variance happen in the first-level cache. All levels give
+    /// equal bits, within `4 ε` of a double-precision result relative to the largest normalised value.
     ///
     /// # Panics
     /// Where lengths do not fit.
-    pub fn add_layer_norm(values: &mut [f32], residual: &[f32], weight: &[f32], bias: &[f32], epsilon: f32)
-        = layer_norm;
+    pub fn layer_norm(values: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) = layer_norm_rows;
+}
+
+compiled_per_level! {
+    /// Replaces each row `x` of `values` with `x / √(mean of squares + epsilon) · weight` (Zhang and Sennrich
+    /// 2019). All levels give equal bits.
+    ///
+    /// # Panics
+    /// Where `values` is not a whole number of rows.
+    pub fn rms_norm(values: &mut [f32], weight: &[f32], epsilon: f32) = rms_norm_rows;
 }
 
 compiled_per_level! {
@@ -28,26 +36,33 @@ compiled_per_level! {
 }
 
 #[inline(always)]
-fn layer_norm(values: &mut [f32], residual: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+fn layer_norm_rows(values: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
     let columns = weight.len();
-    assert!(columns > 0 && columns == bias.len(), "weight and bias differ in length");
-    assert!(values.len().is_multiple_of(columns), "not a whole number of rows");
-    assert!(
-        residual.is_empty() || residual.len() == values.len(),
-        "the residual has another length"
-    );
-    for (index, row) in values.chunks_exact_mut(columns).enumerate() {
-        if !residual.is_empty() {
-            let residual = &residual[index * columns..][..columns];
-            for (x, r) in row.iter_mut().zip(residual) {
-                *x += r;
-            }
-        }
+    assert!(bias.is_empty() || columns == bias.len(), "weight and bias differ in length");
+    assert!(columns > 0 && values.len().is_multiple_of(columns), "not a whole number of rows");
+    for row in values.chunks_exact_mut(columns) {
         let mean = sum(row, |x| x) / columns as f32;
         let variance = sum(row, |x| (x - mean) * (x - mean)) / columns as f32;
         let inverse = 1.0 / (variance + epsilon).sqrt();
+        if bias.is_empty() {
+            for (x, weight) in row.iter_mut().zip(weight) {
+                *x = (*x - mean) * inverse * weight;
+            }
+        }
         for ((x, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
             *x = (*x - mean) * inverse * weight + bias;
+        }
+    }
+}
+
+#[inline(always)]
+fn rms_norm_rows(values: &mut [f32], weight: &[f32], epsilon: f32) {
+    let columns = weight.len();
+    assert!(columns > 0 && values.len().is_multiple_of(columns), "not a whole number of rows");
+    for row in values.chunks_exact_mut(columns) {
+        let inverse = 1.0 / (sum(row, |x| x * x) / columns as f32 + epsilon).sqrt();
+        for (x, weight) in row.iter_mut().zip(weight) {
+            *x = *x * inverse * weight;
         }
     }
 }
@@ -90,32 +105,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn layer_norm_is_close_to_double_precision(
-            row in proptest::collection::vec((-9f32..9.0, -9f32..9.0, -2f32..2.0, -2f32..2.0), 1..70),
-            with_residual: bool,
+        fn norms_are_close_to_double_precision(
+            row in proptest::collection::vec((-9f32..9.0, -2f32..2.0, -2f32..2.0), 1..70),
+            with_bias: bool,
         ) {
             let x: Vec<f32> = row.iter().map(|r| r.0).collect();
-            let residual: Vec<f32> = row.iter().filter(|_| with_residual).map(|r| r.1).collect();
-            let weight: Vec<f32> = row.iter().map(|r| r.2).collect();
-            let bias: Vec<f32> = row.iter().map(|r| r.3).collect();
-            let total: Vec<f64> = x.iter().enumerate()
-                .map(|(i, &x)| f64::from(x) + residual.get(i).map_or(0.0, |&r| f64::from(r)))
-                .collect();
-            let n = total.len() as f64;
-            let mean = total.iter().sum::<f64>() / n;
-            let variance = total.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+            let weight: Vec<f32> = row.iter().map(|r| r.1).collect();
+            let bias: Vec<f32> = row.iter().filter(|_| with_bias).map(|r| r.2).collect();
+            let n = x.len() as f64;
+            let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+            let variance = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+            let square = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n;
             // A little more than models use, so that a row of nearly equal values does not blow up the error.
             let epsilon = 1e-3;
             let mut levels = Vec::new();
             for level in Level::available() {
-                let mut values = x.clone();
-                add_layer_norm(level, &mut values, &residual, &weight, &bias, epsilon);
-                for i in 0..values.len() {
-                    let normal = (total[i] - mean) / (variance + f64::from(epsilon)).sqrt();
-                    let expected = normal * f64::from(weight[i]) + f64::from(bias[i]);
-                    prop_assert!((f64::from(values[i]) - expected).abs() < 2e-4);
+                let (mut layer, mut root) = (x.clone(), x.clone());
+                layer_norm(level, &mut layer, &weight, &bias, epsilon);
+                rms_norm(level, &mut root, &weight, epsilon);
+                for i in 0..x.len() {
+                    let normal = (f64::from(x[i]) - mean) / (variance + f64::from(epsilon)).sqrt();
+                    let shift = bias.get(i).map_or(0.0, |&b| f64::from(b));
+                    let expected = normal * f64::from(weight[i]) + shift;
+                    prop_assert!((f64::from(layer[i]) - expected).abs() < 2e-4);
+                    let normal = f64::from(x[i]) / (square + f64::from(epsilon)).sqrt();
+                    prop_assert!((f64::from(root[i]) - normal * f64::from(weight[i])).abs() < 2e-4);
                 }
-                levels.push(values);
+                levels.push((layer, root));
             }
             prop_assert!(levels.windows(2).all(|pair| pair[0] == pair[1]));
         }
