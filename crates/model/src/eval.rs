@@ -89,6 +89,20 @@ impl Eval {
         linear.run(self.level, rows, &mut out);
         out
     }
+
+    /// Normalises rows that lie end to end, outside a batch.
+    pub(crate) fn normalize_rows(&mut self, norm: &NormWeights, rows: &mut [f32]) {
+        norm.run(self.level, rows);
+    }
+}
+
+impl NormWeights {
+    fn run(&self, level: Level, rows: &mut [f32]) {
+        match self.kind {
+            NormKind::Layer => layer_norm(level, rows, &self.weight, &self.bias, self.epsilon),
+            NormKind::RootMeanSquare => rms_norm(level, rows, &self.weight, self.epsilon),
+        }
+    }
 }
 
 impl PackedLinear {
@@ -159,11 +173,7 @@ impl Executor for Eval {
     }
 
     fn normalize(&mut self, mut states: Matrix, norm: &NormWeights) -> Matrix {
-        let (values, weight) = (&mut states.values, &norm.weight);
-        match norm.kind {
-            NormKind::Layer => layer_norm(self.level, values, weight, &norm.bias, norm.epsilon),
-            NormKind::RootMeanSquare => rms_norm(self.level, values, weight, norm.epsilon),
-        }
+        norm.run(self.level, &mut states.values);
         states
     }
 

@@ -8,6 +8,7 @@
 #![doc = include_str!("../../../docs/guide/models.md")]
 
 mod attention;
+mod backbone;
 mod config;
 mod encoder;
 mod error;
@@ -21,8 +22,10 @@ mod load;
 mod names;
 mod plan;
 mod post_norm;
+mod pre_norm;
 mod relative;
 mod rotary;
+mod runner;
 mod static_table;
 mod store;
 mod weights;

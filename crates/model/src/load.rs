@@ -1,22 +1,22 @@
 //! Putting an encoder together from the files of a directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ecphory_core::storage::Bytes;
 
-use crate::config::{self, Family, TransformerConfig};
+use crate::backbone::{Backbone, BackboneConfig};
+use crate::config;
 use crate::error::{Error, Result};
 use crate::eval::{Eval, Packing};
 use crate::executor::Executor;
 use crate::head::{Head, Step};
 use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
-use crate::post_norm::PostNorm;
 use crate::static_table::{self, StaticTable, UNLIMITED};
 use crate::weights::Weights;
 
 /// What makes states of tokens.
 pub(crate) enum Body {
-    Transformer { family: Family, encoder: Box<PostNorm<Eval>>, vocabulary: usize },
+    Transformer { config: Box<BackboneConfig>, backbone: Backbone<Eval> },
     Static(Box<StaticTable>),
 }
 
@@ -32,6 +32,22 @@ pub(crate) struct Loaded {
     pub(crate) settings: String,
     /// The contents of the weight files.
     pub(crate) files: Vec<Bytes>,
+}
+
+/// The tokenizer of a model directory.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+
+/// Returns the path of the tokenizer, which has to be there.
+pub(crate) fn tokenizer(body: &Path) -> Result<PathBuf> {
+    let path = body.join(TOKENIZER);
+    if path.try_exists()? {
+        return Ok(path);
+    }
+    Err(Error::MissingFile {
+        directory: body.to_owned(),
+        file: TOKENIZER.to_owned(),
+        hint: "save the tokenizer in the format of the tokenizers library",
+    })
 }
 
 /// Reads what a directory says about its modules, or what its configuration implies.
@@ -71,18 +87,23 @@ pub(crate) fn load(directory: &Path, layout: Layout) -> Result<Loaded> {
 }
 
 fn load_transformer(layout: Layout) -> Result<Loaded> {
-    let config = TransformerConfig::open(&layout.body)?;
+    let config = BackboneConfig::open(&layout.body)?;
     let mut weights = Weights::open(&layout.body)?;
-    let encoder = Box::new(PostNorm::load(&config, &mut weights, &mut Packing)?);
-    let pooled = config.hidden * layout.pooling.len();
+    let backbone = Backbone::load(&config, &mut weights, &mut Packing)?;
+    let pooled = config.hidden() * layout.pooling.len();
     let mut files = weights.contents();
     let head = load_head(&layout, pooled, &mut files)?;
     // `[CLS]`, one token, `[SEP]`.
     let (least, most) = (3, config.max_tokens());
     Ok(Loaded {
-        settings: format!("{config:?}\n{:?}\n{}", layout.pooling, describe(&layout.steps)),
+        settings: format!(
+            "{}\n{:?}\n{}",
+            config.describe(),
+            layout.pooling,
+            describe(&layout.steps)
+        ),
         default_tokens: layout.max_tokens.map_or(most, |n| n.clamp(least, most)),
-        body: Body::Transformer { family: config.family, encoder, vocabulary: config.vocabulary },
+        body: Body::Transformer { config: Box::new(config), backbone },
         token_limits: (least, most),
         head,
         files,

@@ -150,6 +150,37 @@ fn configurations_that_do_not_fit_the_weights() {
         Corrupt,
         "tokenizer.json",
     );
+    check("modernbert", config, replace("\"gelu\"", "\"mish\""), Input, "hidden_activation");
+    check("modernbert", config, replace("full_attention\",", "linear_attention\","), Input, "linear");
+    check("modernbert", config, replace("\"default\"", "\"yarn\""), Input, "rope_type");
+    check(
+        "modernbert",
+        config,
+        replace("\"rope_theta\": 500.0", "\"rope_theta\": -1.0"),
+        Input,
+        "theta",
+    );
+    check(
+        "modernbert",
+        config,
+        replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 16"),
+        Input,
+        "num_attention_heads",
+    );
+    check(
+        "modernbert",
+        config,
+        replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5"),
+        Input,
+        "layer_types",
+    );
+    check(
+        "modernbert",
+        config,
+        replace("\"norm_bias\": false", "\"norm_bias\": true"),
+        Corrupt,
+        "embeddings.norm.bias",
+    );
     check("bert-mean", "modules.json", replace("Pooling", "WordWeights"), Input, "WordWeights");
     check("bert-mean", "1_Pooling/config.json", replace("mean", "median"), Input, "median");
     check("bert-cls-dense", "2_Dense/config.json", replace("Tanh", "Mystery"), Input, "Mystery");
