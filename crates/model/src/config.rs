@@ -135,9 +135,8 @@ impl TransformerConfig {
         if raw.is_decoder {
             return Err(unsupported("is_decoder", "true", "false"));
         }
-        let activation = activation(&raw.hidden_act).ok_or_else(|| {
-            unsupported("hidden_act", &raw.hidden_act, ACTIVATIONS)
-        })?;
+        let activation = activation(&raw.hidden_act)
+            .ok_or_else(|| unsupported("hidden_act", &raw.hidden_act, ACTIVATIONS))?;
         let config = Self::assemble(family, activation, &raw);
         config.check(&path)?;
         Ok(config)

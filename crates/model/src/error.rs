@@ -294,9 +294,7 @@ fn pull_kind(failures: &[SourceFailure]) -> ErrorKind {
     let wrong = |f: &SourceFailure| {
         matches!(
             f.reason,
-            FetchError::Checksum { .. }
-                | FetchError::Archive { .. }
-                | FetchError::Malformed { .. }
+            FetchError::Checksum { .. } | FetchError::Archive { .. } | FetchError::Malformed { .. }
         )
     };
     let full = failures.iter().find_map(|f| match &f.reason {

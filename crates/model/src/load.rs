@@ -50,12 +50,18 @@ pub(crate) fn tokenizer(body: &Path) -> Result<PathBuf> {
     })
 }
 
+/// Checks that a directory is there.
+pub(crate) fn check_directory(directory: &Path) -> Result<()> {
+    if directory.try_exists()? {
+        return Ok(());
+    }
+    let (directory, file) = (directory.to_owned(), config::CONFIG.to_owned());
+    Err(Error::MissingFile { directory, file, hint: "there is no such directory" })
+}
+
 /// Reads what a directory says about its modules, or what its configuration implies.
 pub(crate) fn layout(directory: &Path) -> Result<Layout> {
-    if !directory.try_exists()? {
-        let (directory, file) = (directory.to_owned(), config::CONFIG.to_owned());
-        return Err(Error::MissingFile { directory, file, hint: "there is no such directory" });
-    }
+    check_directory(directory)?;
     let mut layout = Layout::open(directory)?;
     if directory.join(MODULES).try_exists()? {
         return Ok(layout);

@@ -31,6 +31,37 @@ pub(crate) struct PreNormConfig {
     pub(crate) inner_bias: bool,
 }
 
+/// What the same file says about the head that predicts words or labels.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PredictionSettings {
+    /// How a text's states become one for its label.
+    #[serde(default = "cls")]
+    pub(crate) classifier_pooling: String,
+    #[serde(default = "gelu")]
+    classifier_activation: String,
+    #[serde(default)]
+    pub(crate) classifier_bias: bool,
+    #[serde(default)]
+    pub(crate) norm_bias: bool,
+}
+
+impl PredictionSettings {
+    /// Reads the configuration of a directory.
+    pub(crate) fn open(directory: &Path) -> Result<Self> {
+        json::read(&directory.join(CONFIG))
+    }
+
+    /// Returns the activation of the head.
+    pub(crate) fn activation(&self, directory: &Path) -> Result<Activation> {
+        activation(&self.classifier_activation).ok_or_else(|| Error::Unsupported {
+            path: directory.join(CONFIG),
+            setting: "classifier_activation",
+            found: self.classifier_activation.clone(),
+            supported: ACTIVATIONS.to_owned(),
+        })
+    }
+}
+
 #[derive(Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "the file has one flag a kind of bias")]
 struct Raw {
@@ -76,6 +107,9 @@ struct Rope {
     rope_theta: Option<f64>,
 }
 
+fn cls() -> String {
+    "cls".to_owned()
+}
 fn gelu() -> String {
     "gelu".to_owned()
 }

@@ -16,7 +16,7 @@ use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
 use crate::rotary::Rotary;
 use crate::weights::Weights;
 
-pub(crate) use config::PreNormConfig;
+pub(crate) use config::{PreNormConfig, PredictionSettings};
 
 /// The table of token embeddings.
 pub(crate) const WORDS: &str = "embeddings.tok_embeddings.weight";
@@ -54,8 +54,9 @@ impl<E: Executor> PreNorm<E> {
         weights.choose_prefix(PREFIXES, WORDS)?;
         let words = weights.tensor(WORDS, &[config.vocabulary, config.hidden])?;
         let source = Source { config, weights };
-        let layers =
-            (0..config.is_local.len()).map(|i| source.layer(i, parameters)).collect::<Result<_>>()?;
+        let layers = (0..config.is_local.len())
+            .map(|i| source.layer(i, parameters))
+            .collect::<Result<_>>()?;
         let attention = |theta, reach| {
             let width = config.hidden / config.heads;
             let rotary = Some(Rotary::new(theta, width, config.positions));

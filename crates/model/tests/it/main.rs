@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod damage;
+mod heads;
 mod minilm;
 mod support;
 mod tiny;

@@ -9,7 +9,7 @@ use crate::weights::Weights;
 /// A directory entry and its bytes.
 type Entry = (&'static str, u8, u32, Vec<u8>);
 
-/// Two tokens of 32 values in four bits, a position and a norm of 32 values in f32.
+/// Two tokens of 32 values and a square of 32 in four bits, a position and a norm of 32 values in f32.
 fn entries() -> Vec<Entry> {
     let block = |scale: f32| {
         let halves = (0..16u8).map(|i| i | ((15 - i) << 4));
@@ -18,6 +18,7 @@ fn entries() -> Vec<Entry> {
     let floats = |first: u8| (0..32u8).flat_map(|i| f32::from(first + i).to_le_bytes()).collect();
     vec![
         ("emb.word", 1, 64, [block(0.5), block(0.1)].concat()),
+        ("l0.q.w", 1, 1024, block(0.1).repeat(32)),
         ("emb.pos", 0, 32, floats(0)),
         ("l3.oln.w", 0, 32, floats(1)),
     ]
@@ -57,7 +58,7 @@ const TO: ModelFile = ModelFile {
 };
 
 #[test]
-fn blocks_become_matrices_of_f16() {
+fn blocks_become_matrices() {
     let bytes = Bytes::from_vec(file(&entries()));
     let tensors = directory(&bytes).unwrap();
     let mut converted = header(&tensors);
@@ -72,6 +73,9 @@ fn blocks_become_matrices_of_f16() {
     let expected: Vec<f32> =
         halves().map(|h| 0.5 * h).chain(halves().map(|h| half(scale * h))).collect();
     assert_eq!(words, expected);
+    let query = weights.tensor("encoder.layer.0.attention.self.query.weight", &[32, 32]).unwrap();
+    let expected: Vec<f32> = halves().map(|h| scale * h).collect();
+    assert!(query.to_vec().chunks(32).all(|row| row == expected));
     let place = weights.tensor("embeddings.position_embeddings.weight", &[1, 32]).unwrap();
     assert_eq!(place.to_vec(), (0..32u8).map(f32::from).collect::<Vec<_>>());
     let norm = weights.tensor("encoder.layer.3.output.LayerNorm.weight", &[32]).unwrap();
@@ -93,8 +97,8 @@ fn what_does_not_fit_is_told() {
         (changed(|entries| entries[0].0 = "emb.verb"), "unknown name"),
         (changed(|entries| entries[0].0 = "lx.q.w"), "unknown name"),
         (changed(|entries| entries[0].1 = 2), "contradicts"),
-        (changed(|entries| entries[1].2 = 31), "contradicts"),
-        (changed(|entries| entries[2].3.truncate(5)), "contradicts"),
+        (changed(|entries| entries[2].2 = 31), "contradicts"),
+        (changed(|entries| entries[3].3.truncate(5)), "contradicts"),
     ] {
         assert!(problem.contains(hint), "{problem}");
     }
