@@ -19,12 +19,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::tree;
 
-const MODEL: &str = "minilm";
+/// The models that tests open.
+const MODELS: &[&str] = &["minilm", "splade", "me5"];
 
 /// Runs everything, going on after a failure; arguments are handed to `cargo test` as they are.
 pub fn run(args: &[String]) -> Result<bool> {
     let start = Instant::now();
-    ensure_model()?;
+    for model in MODELS {
+        ensure_model(model)?;
+    }
     let mut tally = Tally::default();
     let tests: &[&str] =
         &["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--no-fail-fast"];
@@ -53,26 +56,26 @@ fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
-/// Pulls the default encoder unless it is there.
-fn ensure_model() -> Result<()> {
+/// Pulls a model unless it is there.
+fn ensure_model(model: &str) -> Result<()> {
     if cache()
-        .is_some_and(|cache| cache.join("models").join(MODEL).join("model.safetensors").is_file())
+        .is_some_and(|cache| cache.join("models").join(model).join("model.safetensors").is_file())
     {
         return Ok(());
     }
-    eprintln!("the encoder {MODEL} is not in the model cache: pulling it");
+    eprintln!("the model {model} is not in the model cache: pulling it");
     let status = cargo()
-        .args(["run", "--quiet", "--package", "ecphory-cli", "--", "models", "pull", MODEL])
+        .args(["run", "--quiet", "--package", "ecphory-cli", "--", "models", "pull", model])
         .status()
         .context("could not run cargo")?;
     if status.success() {
         return Ok(());
     }
     if is_ci() {
-        bail!("`ecphory models pull {MODEL}` failed ({status}) and CI=true asks for every test");
+        bail!("`ecphory models pull {model}` failed ({status}) and CI=true asks for every test");
     }
     eprintln!(
-        "`ecphory models pull {MODEL}` failed ({status}): tests that need it will be skipped"
+        "`ecphory models pull {model}` failed ({status}): tests that need it will be skipped"
     );
     Ok(())
 }

@@ -120,7 +120,9 @@ impl CrossEncoder {
     ) -> Result<Vec<f32>> {
         let mut scores = self.logits(query, documents, pool, progress)?;
         if self.function == ScoreFunction::Sigmoid {
-            scores.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp()));
+            for x in &mut scores {
+                *x = 1.0 / (1.0 + (-*x).exp());
+            }
         }
         Ok(scores)
     }
@@ -185,13 +187,10 @@ fn score_function(directory: &Path, body: &Path) -> Result<ScoreFunction> {
     }
     let path = body.join(CONFIG);
     let settings: Settings = json::read(&path)?;
-    let (path, name) = match own.activation_fn {
-        Some(name) => (newest, Some(name)),
-        None => {
-            let older = settings.sentence_transformers.activation_fn;
-            (path, older.or(settings.sbert_ce_default_activation_function))
-        }
-    };
+    let older = settings.sentence_transformers.activation_fn;
+    let older = older.or(settings.sbert_ce_default_activation_function);
+    let path = if own.activation_fn.is_some() { newest } else { path };
+    let name = own.activation_fn.or(older);
     let Some(name) = name else { return Ok(ScoreFunction::Sigmoid) };
     match name.rsplit('.').next().unwrap_or_default() {
         "Sigmoid" => Ok(ScoreFunction::Sigmoid),

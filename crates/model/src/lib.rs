@@ -1,10 +1,11 @@
 //! Encoders: from text to vectors, and from a model's name to its directory.
 //!
 //! [`Encoder`] opens a model directory as Hugging Face and sentence-transformers save it and computes on the
-//! CPU, without Python; [`CrossEncoder`] reads a query and a document together, [`MaskedLm`] predicts words. [`ModelStore`] finds such directories by name and fetches them once.
+//! CPU, without Python; [`CrossEncoder`] reads a query and a document together, [`MaskedLm`] predicts words.
+//! [`ModelStore`] finds such directories by name and fetches them once.
 //!
-//! Inside, an architecture (`post_norm`, `pre_norm`) is described once over an executor (`executor`); `eval` is the executor
-//! that computes.
+//! Inside, an architecture (`post_norm`, `pre_norm`) is described once over an executor (`executor`); `eval` is
+//! the executor that computes.
 #![doc = include_str!("../../../docs/guide/models.md")]
 
 mod attention;

@@ -1,5 +1,6 @@
 //! A transformer with its tokenizer, on which a head is put that is not a sentence encoder's.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use ecphory_core::storage::{Bytes, Directory};
@@ -74,28 +75,25 @@ impl Trunk {
 
     /// Returns the tokens of a text.
     pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>> {
-        let tokens = match self.lower_case {
-            true => self.tokenizer.encode(&text.to_lowercase(), self.max_tokens)?,
-            false => self.tokenizer.encode(text, self.max_tokens)?,
-        };
+        let tokens = self.tokenizer.encode(&self.folded(text), self.max_tokens)?;
         self.check(&tokens)?;
         Ok(tokens)
     }
 
     /// Returns the tokens of two texts as one input, and their types.
     pub(crate) fn pair(&self, first: &str, second: &str) -> Result<(Vec<u32>, Vec<u32>)> {
-        let encode =
-            |first: &str, second: &str| self.tokenizer.encode_pair(first, second, self.max_tokens);
-        let mut pair = match self.lower_case {
-            true => encode(&first.to_lowercase(), &second.to_lowercase())?,
-            false => encode(first, second)?,
-        };
+        let (first, second) = (self.folded(first), self.folded(second));
+        let mut pair = self.tokenizer.encode_pair(&first, &second, self.max_tokens)?;
         self.check(&pair.ids)?;
         // A tokenizer may mark the second text for a transformer that knows one type only.
         let last = self.config.types().saturating_sub(1) as u32;
         let last = if self.has_types { last } else { 0 };
         pair.type_ids.iter_mut().for_each(|id| *id = last.min(*id));
         Ok((pair.ids, pair.type_ids))
+    }
+
+    fn folded<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.lower_case { text.to_lowercase().into() } else { text.into() }
     }
 
     fn check(&self, tokens: &[u32]) -> Result<()> {

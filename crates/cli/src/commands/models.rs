@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use ecphory::model::Usable;
 use serde_json::json;
 
 use crate::args::Models;
@@ -57,15 +58,27 @@ fn pull(name: &str, context: &Context) -> anyhow::Result<()> {
 
 fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     let path = context.engine.models().resolve(name)?;
-    let encoder = context.engine.encoder(name, None)?;
-    let facts = json!({
-        "name": name,
-        "path": path.display().to_string(),
-        "architecture": encoder.architecture(),
-        "dimensions": encoder.dimensions(),
-        "max_tokens": encoder.max_tokens(),
-        "fingerprint": encoder.fingerprint(),
-    });
+    let entry = context.engine.models().show(name).ok().map(|(entry, _)| entry);
+    let entry = entry.filter(|e| !matches!(e.usable, Usable::Encoder | Usable::Static));
+    let facts = if let Some(entry) = entry {
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "use": entry.usable.to_string(),
+            "about": entry.about,
+            "licence": entry.licence,
+        })
+    } else {
+        let encoder = context.engine.encoder(name, None)?;
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "architecture": encoder.architecture(),
+            "dimensions": encoder.dimensions(),
+            "max_tokens": encoder.max_tokens(),
+            "fingerprint": encoder.fingerprint(),
+        })
+    };
     if context.common.json {
         return print_json(&facts);
     }

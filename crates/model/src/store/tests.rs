@@ -310,6 +310,11 @@ fn a_directory_is_copied_under_its_name() {
     let copied = crate::Encoder::open(&path, &crate::EncoderOptions::default()).unwrap();
     assert_eq!(copied.fingerprint(), from.fingerprint());
 
+    // Cross-encoders are models too, though not encoders.
+    let cross = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/heads/cross-bert");
+    let path = store.pull(cross.to_str().unwrap(), &Silent).unwrap();
+    crate::CrossEncoder::open(&path, &crate::EncoderOptions::default()).unwrap();
+
     let named = tempfile::tempdir().unwrap().path().join("minilm");
     fs_err::create_dir_all(&named).unwrap();
     let error = store.pull(named.to_str().unwrap(), &Silent).unwrap_err();

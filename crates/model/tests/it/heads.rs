@@ -158,8 +158,10 @@ proptest! {
 
 #[test]
 fn models_without_the_head_are_refused() {
-    let masked = |directory: &Path| MaskedLm::open(directory, &EncoderOptions::default()).unwrap_err();
-    let cross = |directory: &Path| CrossEncoder::open(directory, &EncoderOptions::default()).unwrap_err();
+    let masked =
+        |directory: &Path| MaskedLm::open(directory, &EncoderOptions::default()).unwrap_err();
+    let cross =
+        |directory: &Path| CrossEncoder::open(directory, &EncoderOptions::default()).unwrap_err();
     let bare = golden("tiny/bert-mean");
     for error in [masked(&bare), cross(&bare)] {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
@@ -220,10 +222,9 @@ fn splade_weights_equal_pytorch() {
         for row in logits.values.chunks(model.vocabulary()) {
             weights.iter_mut().zip(row).for_each(|(w, &x)| *w = w.max(x));
         }
-        weights.iter_mut().for_each(|w| *w = w.ln_1p());
         let expected: BTreeMap<u32, f32> = terms.iter().copied().collect();
         assert!(expected.len() > 5, "{text:?}");
-        for (id, &weight) in weights.iter().enumerate() {
+        for (id, weight) in weights.iter().map(|w| w.ln_1p()).enumerate() {
             match expected.get(&(id as u32)) {
                 Some(expected) => assert!((weight - expected).abs() < 1e-4, "{text:?} {id}"),
                 None => assert!(weight < 0.5001, "{text:?} {id} {weight}"),

@@ -5,6 +5,7 @@
 
 mod damage;
 mod heads;
+mod me5;
 mod minilm;
 mod support;
 mod tiny;

@@ -33,7 +33,7 @@ fn file(entries: &[Entry]) -> Vec<u8> {
     put(&[2, 0, 1, 1, 1, 3, 0, 0, 1, 3, 0, 0]);
     out.extend(b"abc");
     // A trie of one node in two bytes.
-    [1u32, 2].iter().for_each(|v| out.extend(v.to_le_bytes()));
+    out.extend([1u32, 2].iter().flat_map(|v| v.to_le_bytes()));
     out.extend(b"tr");
     out.extend((entries.len() as u32).to_le_bytes());
     let head: usize = entries.iter().map(|entry| 2 + entry.0.len() + 5 + 16).sum();
@@ -47,7 +47,7 @@ fn file(entries: &[Entry]) -> Vec<u8> {
         out.extend((bytes.len() as u64).to_le_bytes());
         start += bytes.len() as u64;
     }
-    entries.iter().for_each(|entry| out.extend(&entry.3));
+    out.extend(entries.iter().flat_map(|entry| &entry.3));
     out
 }
 
