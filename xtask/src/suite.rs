@@ -19,9 +19,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::tree;
 
-/// The default encoder and the small language model, each with a file by which it is known.
-const MODELS: [(&str, &str); 2] =
-    [("minilm", "model.safetensors"), ("smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")];
+/// The models that tests open, each with a file by which it is known.
+const MODELS: [(&str, &str); 4] = [
+    ("minilm", "model.safetensors"),
+    ("splade", "model.safetensors"),
+    ("me5", "model.safetensors"),
+    ("smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+];
 
 /// Runs everything, going on after a failure; arguments are handed to `cargo test` as they are.
 pub fn run(args: &[String]) -> Result<bool> {

@@ -16,6 +16,7 @@ mod process;
 mod side;
 mod sizes;
 mod store;
+mod tatoeba;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum Workload {
     Encode(encode::Options),
     /// The transactional store: searching while writing, rewriting everything, memory, writing.
     Store(store::Options),
+    /// Translations found by multilingual-e5-small, against what is published of it.
+    Tatoeba(tatoeba::Options),
     /// One side of a comparison, spoken to over its standard input and output.
     #[command(hide = true)]
     Side(side::Options),
@@ -45,6 +48,7 @@ fn main() -> Result<()> {
         Workload::Bm25(options) => bm25::run(&options),
         Workload::Encode(options) => encode::run(&options),
         Workload::Store(options) => store::run(&options),
+        Workload::Tatoeba(options) => tatoeba::run(&options),
         Workload::Side(options) => side::run(&options),
     }
 }

@@ -37,8 +37,13 @@ impl Family {
     }
 }
 
+/// The `model_type` of `ModernBERT`, whose configuration is [`crate::pre_norm::PreNormConfig`].
+pub(crate) const MODERN: &str = "modernbert";
+
 /// What is supported, for messages.
-const SUPPORTED: &str = "bert, distilbert, roberta, xlm-roberta, mpnet, model2vec";
+const SUPPORTED: &str = "bert, distilbert, roberta, xlm-roberta, mpnet, modernbert, model2vec";
+/// The activations, likewise.
+pub(crate) const ACTIVATIONS: &str = "gelu, gelu_new, gelu_pytorch_tanh, relu";
 
 /// The sizes of a transformer.
 #[derive(Clone, Debug)]
@@ -90,6 +95,16 @@ struct Raw {
     is_decoder: bool,
 }
 
+/// Returns the activation of a name in a configuration.
+pub(crate) fn activation(name: &str) -> Option<Activation> {
+    match name {
+        "gelu" => Some(Activation::Gelu),
+        "gelu_new" | "gelu_pytorch_tanh" => Some(Activation::GeluTanh),
+        "relu" => Some(Activation::Relu),
+        _ => None,
+    }
+}
+
 /// Returns the `model_type` of a directory's configuration.
 pub(crate) fn model_type(directory: &Path) -> Result<Option<String>> {
     Ok(json::read::<ModelType>(&directory.join(CONFIG))?.model_type)
@@ -120,12 +135,8 @@ impl TransformerConfig {
         if raw.is_decoder {
             return Err(unsupported("is_decoder", "true", "false"));
         }
-        let activation = match raw.hidden_act.as_str() {
-            "gelu" => Activation::Gelu,
-            "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
-            "relu" => Activation::Relu,
-            other => return Err(unsupported("hidden_act", other, "gelu, gelu_new, relu")),
-        };
+        let activation = activation(&raw.hidden_act)
+            .ok_or_else(|| unsupported("hidden_act", &raw.hidden_act, ACTIVATIONS))?;
         let config = Self::assemble(family, activation, &raw);
         config.check(&path)?;
         Ok(config)

@@ -1,13 +1,11 @@
 //! Text to vectors with the model of a directory.
 
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use ecphory_core::Progress;
 use ecphory_core::storage::{Bytes, Directory};
-use ecphory_kernels::Level;
 use ecphory_text::subword::Tokenizer;
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::eval::Eval;
@@ -16,11 +14,8 @@ use crate::fingerprint::digest;
 use crate::head::Head;
 use crate::layout::{Layout, Prompts};
 use crate::load::{self, Body};
-use crate::plan;
 use crate::precision::Precision;
-
-/// The tokenizer of a model directory.
-pub(crate) const TOKENIZER: &str = "tokenizer.json";
+use crate::runner::Runner;
 
 /// How to open an encoder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +43,7 @@ pub enum Role {
 /// in the file's map), and per thread the states of one batch, about 10 MiB for MiniLM.
 pub struct Encoder {
     name: String,
-    level: Level,
+    runner: Runner,
     tokenizer: Tokenizer,
     body: Body,
     head: Head,
@@ -60,12 +55,10 @@ pub struct Encoder {
     settings: String,
     files: Vec<Bytes>,
     fingerprint: OnceLock<String>,
-    /// Executors that no thread is using, with their memory.
-    idle: Mutex<Vec<Eval>>,
 }
 
 impl Encoder {
-    /// Opens a model directory: a transformer of the BERT family in the Hugging Face layout, with or
+    /// Opens a model directory: a transformer of the BERT family or `ModernBERT` in the Hugging Face layout, with or
     /// without the modules of sentence-transformers, or a static table.
     ///
     /// # Errors
@@ -80,14 +73,7 @@ impl Encoder {
             let model = directory.display().to_string();
             return Err(Error::MaxTokens { model, asked: max_tokens, least, most });
         }
-        let path = loaded.layout.body.join(TOKENIZER);
-        if !path.try_exists()? {
-            return Err(Error::MissingFile {
-                directory: loaded.layout.body,
-                file: TOKENIZER.to_owned(),
-                hint: "save the tokenizer in the format of the tokenizers library",
-            });
-        }
+        let path = load::tokenizer(&loaded.layout.body)?;
         let mut files = loaded.files;
         files.push(Directory::map_file(&path)?);
         let Layout { prompts, lower_case, notes, .. } = loaded.layout;
@@ -97,7 +83,7 @@ impl Encoder {
         );
         Ok(Self {
             name: name_of(directory),
-            level: Level::detect(),
+            runner: Runner::new(),
             tokenizer: Tokenizer::open(&path)?,
             body: loaded.body,
             head: loaded.head,
@@ -108,7 +94,6 @@ impl Encoder {
             settings,
             files,
             fingerprint: OnceLock::new(),
-            idle: Mutex::default(),
         })
     }
 
@@ -117,10 +102,10 @@ impl Encoder {
         &self.name
     }
 
-    /// Returns the kind of model: `bert`, `distilbert`, `roberta`, `mpnet` or `static`.
+    /// Returns the kind of model: `bert`, `distilbert`, `roberta`, `mpnet`, `modernbert` or `static`.
     pub fn architecture(&self) -> &'static str {
         match &self.body {
-            Body::Transformer { family, .. } => family.name(),
+            Body::Transformer { config, .. } => config.architecture(),
             Body::Static(_) => "static",
         }
     }
@@ -174,34 +159,15 @@ impl Encoder {
     }
 
     fn encode_here(&self, texts: &[&str], role: Role, progress: &dyn Progress) -> Result<Vec<f32>> {
-        let tokens: Vec<Vec<u32>> = texts
-            .par_iter()
-            .map(|text| {
-                if progress.cancelled() { Err(Error::Interrupted) } else { self.tokens(text, role) }
-            })
-            .collect::<Result<_>>()?;
+        let tokens = Runner::prepare(texts, progress, |text| self.tokens(text, role))?;
         let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
-        let threads = rayon::current_num_threads();
-        let batches = plan::batches(&lengths, threads);
-        // A batch that is alone takes all threads.
-        let strips = (threads / batches.len().max(1)).max(1);
-        let vectors: Vec<Vec<f32>> = batches
-            .par_iter()
-            // Singly, so that threads take the longest batches first.
-            .with_max_len(1)
-            .map(|batch| {
-                if progress.cancelled() {
-                    return Err(Error::Interrupted);
-                }
-                let sequences: Vec<&[u32]> = batch.iter().map(|&i| &tokens[i][..]).collect();
-                let vectors = self.encode_batch(&sequences, strips);
-                progress.advance(batch.len() as u64);
-                Ok(vectors)
-            })
-            .collect::<Result<_>>()?;
+        let batches = self.runner.run(&lengths, progress, |run, batch| {
+            let sequences: Vec<&[u32]> = batch.iter().map(|&i| &tokens[i][..]).collect();
+            self.encode_batch(run, &sequences)
+        })?;
         let dimensions = self.dimensions();
         let mut out = vec![0.0; texts.len() * dimensions];
-        for (batch, vectors) in batches.iter().zip(&vectors) {
+        for (batch, vectors) in &batches {
             for (&index, vector) in batch.iter().zip(vectors.chunks_exact(dimensions)) {
                 out[index * dimensions..][..dimensions].copy_from_slice(vector);
             }
@@ -222,8 +188,8 @@ impl Encoder {
             text = text.to_lowercase().into();
         }
         let (tokens, rows) = match &self.body {
-            Body::Transformer { vocabulary, .. } => {
-                (self.tokenizer.encode(&text, self.max_tokens)?, *vocabulary)
+            Body::Transformer { config, .. } => {
+                (self.tokenizer.encode(&text, self.max_tokens)?, config.vocabulary())
             }
             Body::Static(table) => {
                 (self.tokenizer.encode_bare(&text, self.max_tokens)?, table.tokens())
@@ -236,22 +202,13 @@ impl Encoder {
     }
 
     /// Encodes some texts on this thread.
-    fn encode_batch(&self, sequences: &[&[u32]], strips: usize) -> Vec<f32> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut run = idle.unwrap_or_else(|| Eval::new(self.level));
-        run.set_strips(strips);
+    fn encode_batch(&self, run: &mut Eval, sequences: &[&[u32]]) -> Vec<f32> {
         let (pooled, columns) = match &self.body {
-            Body::Transformer { encoder, .. } => {
+            Body::Transformer { config, backbone } => {
                 let batch = TokenBatch::new(sequences.iter().copied());
-                let states = encoder.forward(&mut run, &batch);
-                let columns = states.columns;
-                let rows = |span: &std::ops::Range<usize>| span.start * columns..span.end * columns;
-                let pooled = batch
-                    .spans
-                    .iter()
-                    .flat_map(|s| self.head.pool(&states.values[rows(s)], columns));
-                let pooled: Vec<f32> = pooled.collect();
-                (pooled, columns * self.head.pooling.len())
+                let states = backbone.forward(run, &batch);
+                let pooled = self.head.pool_batch(&states.values, config.hidden(), &batch);
+                (pooled, config.hidden() * self.head.pooling.len())
             }
             Body::Static(table) => {
                 let mut pooled = vec![0.0; sequences.len() * table.dimensions()];
@@ -260,9 +217,7 @@ impl Encoder {
                 (pooled, table.dimensions())
             }
         };
-        let vectors = self.head.finish(&mut run, self.level, pooled, columns);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(run);
-        vectors
+        self.head.finish(run, self.runner.level(), pooled, columns)
     }
 }
 
@@ -275,7 +230,8 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
-fn name_of(directory: &Path) -> String {
+/// Returns the name of a directory.
+pub(crate) fn name_of(directory: &Path) -> String {
     let last = directory.file_name().unwrap_or(directory.as_os_str());
     last.to_string_lossy().into_owned()
 }

@@ -322,6 +322,15 @@ pub enum FetchError {
         found: String,
     },
 
+    /// A file that was to be converted is not what it should be.
+    #[error("{file} cannot be converted: it {problem}")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -372,7 +381,10 @@ fn list(failures: &[SourceFailure]) -> String {
 /// Content that came but is wrong weighs more than a source that did not answer.
 fn pull_kind(failures: &[SourceFailure]) -> ErrorKind {
     let wrong = |f: &SourceFailure| {
-        matches!(f.reason, FetchError::Checksum { .. } | FetchError::Archive { .. })
+        matches!(
+            f.reason,
+            FetchError::Checksum { .. } | FetchError::Archive { .. } | FetchError::Malformed { .. }
+        )
     };
     let full = failures.iter().find_map(|f| match &f.reason {
         FetchError::Io(error) if ErrorKind::of_io(error) == ErrorKind::Limit => {

@@ -99,6 +99,20 @@ impl Eval {
         linear.run(&mut self.strips, rows, false, RowsMut::dense(&mut out, linear.width()));
         out
     }
+
+    /// Normalises rows that lie end to end, outside a batch.
+    pub(crate) fn normalize_rows(&mut self, norm: &NormWeights, rows: &mut [f32]) {
+        norm.run(self.level, rows);
+    }
+}
+
+impl NormWeights {
+    fn run(&self, level: Level, rows: &mut [f32]) {
+        match self.kind {
+            NormKind::Layer => layer_norm(level, rows, &self.weight, &self.bias, self.epsilon),
+            NormKind::RootMeanSquare => rms_norm(level, rows, &self.weight, self.epsilon),
+        }
+    }
 }
 
 impl Executor for Eval {
@@ -153,18 +167,14 @@ impl Executor for Eval {
     }
 
     fn normalize(&mut self, mut states: Matrix, norm: &NormWeights) -> Matrix {
-        let (level, weight) = (self.level, &norm.weight);
-        let one = |values: &mut [f32]| match norm.kind {
-            NormKind::Layer => layer_norm(level, values, weight, &norm.bias, norm.epsilon),
-            NormKind::RootMeanSquare => rms_norm(level, values, weight, norm.epsilon),
-        };
+        let level = self.level;
         let rows = states.values.len() / states.columns;
         let strip = rows.div_ceil(self.strips.count).max(1) * states.columns;
         // A strip has to be worth waking a thread for.
         if self.strips.count > 1 && strip >= 1 << 13 {
-            states.values.par_chunks_mut(strip).for_each(one);
+            states.values.par_chunks_mut(strip).for_each(|rows| norm.run(level, rows));
         } else {
-            one(&mut states.values);
+            norm.run(level, &mut states.values);
         }
         states
     }

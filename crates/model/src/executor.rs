@@ -15,20 +15,38 @@ use crate::tensor::Tensor;
 pub(crate) struct TokenBatch {
     /// All tokens.
     pub(crate) tokens: Vec<u32>,
+    /// The text each token belongs to, for architectures that tell two texts apart.
+    pub(crate) types: Vec<u32>,
     /// The place of each sequence in `tokens`.
     pub(crate) spans: Vec<Range<usize>>,
 }
 
 impl TokenBatch {
-    /// Puts sequences end to end.
+    /// Puts single texts end to end.
     pub(crate) fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> Self {
-        let mut batch = Self { tokens: Vec::new(), spans: Vec::new() };
+        let mut batch = Self { tokens: Vec::new(), types: Vec::new(), spans: Vec::new() };
         for sequence in sequences {
-            let start = batch.tokens.len();
-            batch.tokens.extend_from_slice(sequence);
-            batch.spans.push(start..batch.tokens.len());
+            batch.push(sequence);
+        }
+        batch.types.resize(batch.tokens.len(), 0);
+        batch
+    }
+
+    /// Puts pairs of texts end to end, each given by its tokens and their types.
+    pub(crate) fn of_pairs<'a>(pairs: impl IntoIterator<Item = (&'a [u32], &'a [u32])>) -> Self {
+        let mut batch = Self { tokens: Vec::new(), types: Vec::new(), spans: Vec::new() };
+        for (tokens, types) in pairs {
+            debug_assert_eq!(tokens.len(), types.len());
+            batch.push(tokens);
+            batch.types.extend_from_slice(types);
         }
         batch
+    }
+
+    fn push(&mut self, tokens: &[u32]) {
+        let start = self.tokens.len();
+        self.tokens.extend_from_slice(tokens);
+        self.spans.push(start..self.tokens.len());
     }
 
     /// Returns the position of each token in its sequence, counted from `first`.

@@ -5,7 +5,8 @@
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::l2_normalize;
 
-use crate::eval::{Eval, PackedLinear};
+use crate::eval::{Eval, NormWeights, PackedLinear};
+use crate::executor::TokenBatch;
 
 /// One way to make a vector of the token states of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) enum Pooling {
 pub(crate) enum Step {
     /// A linear map with its activation.
     Dense(Box<PackedLinear>),
+    /// A norm with its own parameters.
+    Norm(NormWeights),
     /// Scaling to unit length.
     Normalize,
 }
@@ -48,12 +51,23 @@ impl Head {
     }
 
     /// Pools the states of one text.
-    pub(crate) fn pool(&self, states: &[f32], columns: usize) -> Vec<f32> {
+    fn pool(&self, states: &[f32], columns: usize) -> Vec<f32> {
         let mut out = vec![0.0; self.pooling.len() * columns];
         for (pooling, out) in self.pooling.iter().zip(out.chunks_exact_mut(columns)) {
             pool(*pooling, states, out);
         }
         out
+    }
+
+    /// Pools the states of every sequence of a batch.
+    pub(crate) fn pool_batch(
+        &self,
+        states: &[f32],
+        columns: usize,
+        batch: &TokenBatch,
+    ) -> Vec<f32> {
+        let rows = batch.spans.iter().map(|span| &states[span.start * columns..span.end * columns]);
+        rows.flat_map(|states| self.pool(states, columns)).collect()
     }
 
     /// Applies the steps after pooling to the vectors of several texts.
@@ -67,6 +81,7 @@ impl Head {
         for step in &self.steps {
             match step {
                 Step::Normalize => l2_normalize(level, &mut vectors, columns),
+                Step::Norm(norm) => run.normalize_rows(norm, &mut vectors),
                 Step::Dense(linear) => {
                     vectors = run.apply_rows(linear, &vectors);
                     columns = linear.width();

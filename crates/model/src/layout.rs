@@ -17,8 +17,11 @@ use crate::json;
 /// The list of modules.
 pub(crate) const MODULES: &str = "modules.json";
 const TRANSFORMER: &str = "sentence_bert_config.json";
-const PROMPTS: &str = "config_sentence_transformers.json";
+/// Prompts, and what a cross-encoder's scores go through.
+pub(crate) const PROMPTS: &str = "config_sentence_transformers.json";
 const TOKENIZER: &str = "tokenizer_config.json";
+/// The input of a transformer that says which text a token belongs to.
+const TYPES: &str = "token_type_ids";
 
 /// A model directory, read but for weights and tokenizer.
 #[derive(Debug)]
@@ -78,6 +81,7 @@ struct TokenizerSettings {
     model_max_length: Option<f64>,
     #[serde(default)]
     max_length: Option<usize>,
+    model_input_names: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -144,13 +148,8 @@ impl Layout {
             None => layout.pooling = vec![Pooling::Mean],
         }
         if layout.kind == BodyKind::Transformer {
-            let path = layout.body.join(TRANSFORMER);
-            let settings: TransformerSettings = json::read_optional(&path)?.unwrap_or_default();
-            layout.lower_case = settings.do_lower_case;
-            layout.max_tokens = match settings.max_seq_length {
-                Some(length) => Some(length),
-                None => tokenizer_limit(&layout.body)?,
-            };
+            let settings = TextSettings::open(&layout.body)?;
+            (layout.lower_case, layout.max_tokens) = (settings.lower_case, settings.max_tokens);
         }
         Ok(layout)
     }
@@ -202,12 +201,38 @@ impl Layout {
     }
 }
 
-/// Returns the tokenizer's own limit; a huge number there means none.
-pub(crate) fn tokenizer_limit(body: &Path) -> Result<Option<usize>> {
-    let settings =
-        json::read_optional::<TokenizerSettings>(&body.join(TOKENIZER))?.unwrap_or_default();
-    let stated = settings.model_max_length.filter(|&n| n < 1e9).map(|n| n as usize);
-    Ok(stated.or(settings.max_length))
+/// How a transformer's texts are read.
+#[derive(Debug)]
+pub(crate) struct TextSettings {
+    /// How many tokens the authors intended, where they say.
+    pub(crate) max_tokens: Option<usize>,
+    pub(crate) lower_case: bool,
+    /// Whether the transformer is told which tokens belong to a second text.
+    pub(crate) has_types: bool,
+}
+
+impl TextSettings {
+    /// Reads what lies beside a transformer. A huge limit of the tokenizer means none.
+    pub(crate) fn open(body: &Path) -> Result<Self> {
+        let transformer: TransformerSettings =
+            json::read_optional(&body.join(TRANSFORMER))?.unwrap_or_default();
+        let tokenizer: TokenizerSettings =
+            json::read_optional(&body.join(TOKENIZER))?.unwrap_or_default();
+        let stated = tokenizer.model_max_length.filter(|&n| n < 1e9).map(|n| n as usize);
+        let inputs = tokenizer.model_input_names;
+        Ok(Self {
+            max_tokens: transformer.max_seq_length.or(stated).or(tokenizer.max_length),
+            lower_case: transformer.do_lower_case,
+            has_types: inputs.is_none_or(|names| names.iter().any(|name| name == TYPES)),
+        })
+    }
+}
+
+/// Returns the folder of the first module: the directory itself where it does not list any.
+pub(crate) fn first_module(directory: &Path) -> Result<PathBuf> {
+    let modules = json::read_optional::<Vec<Module>>(&directory.join(MODULES))?;
+    let first = modules.unwrap_or_default().into_iter().next();
+    Ok(first.map_or_else(|| directory.to_owned(), |module| directory.join(module.path)))
 }
 
 fn read_prompts(directory: &Path) -> Result<Prompts> {

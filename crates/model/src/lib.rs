@@ -1,14 +1,19 @@
 //! Encoders and generators: from text to vectors and to more text, and from a model's name to its directory.
 //!
 //! [`Encoder`] opens a model directory as Hugging Face and sentence-transformers save it and computes on the
-//! CPU, without Python. [`Generator`] does the same for decoders that continue text, from GGUF files too. [`ModelStore`] finds such directories by name and fetches them once.
+//! CPU, without Python; [`CrossEncoder`] reads a query and a document together, [`MaskedLm`] predicts words.
+//! [`Generator`] continues text with a decoder, from GGUF files too. [`ModelStore`] finds such directories by name and
+//! fetches them once.
 //!
-//! Inside, an architecture (`post_norm`, `decoder`) is described once over an executor (`executor`); `eval` is the executor
-//! that computes.
+//! Inside, an architecture (`post_norm`, `pre_norm`, `decoder`) is described once over an executor (`executor`); `eval` is
+//! the executor that computes.
 #![doc = include_str!("../../../docs/guide/models.md")]
 
 mod attention;
+mod backbone;
+mod classifier;
 mod config;
+mod cross_encoder;
 mod decoder;
 mod encoder;
 mod error;
@@ -21,18 +26,23 @@ mod head;
 mod json;
 mod layout;
 mod load;
+mod masked_lm;
 mod names;
 mod plan;
 mod post_norm;
+mod pre_norm;
 mod precision;
 mod relative;
 mod rotary;
+mod runner;
 mod static_table;
 mod store;
 mod stored;
 mod tensor;
+mod trunk;
 mod weights;
 
+pub use cross_encoder::{CrossEncoder, ScoreFunction};
 pub use encoder::{Encoder, EncoderOptions, Role};
 pub use error::{Error, FetchError, Result, SourceFailure};
 pub use generate::{
@@ -40,5 +50,8 @@ pub use generate::{
     Sampling, Speaker, StopReason,
 };
 pub use gguf::GgufProblem;
+pub use masked_lm::{MaskedLm, TokenLogits};
 pub use precision::Precision;
-pub use store::{CatalogueEntry, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue};
+pub use store::{
+    CatalogueEntry, Conversion, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue,
+};

@@ -1,23 +1,23 @@
 //! Putting an encoder together from the files of a directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ecphory_core::storage::Bytes;
 
-use crate::config::{self, Family, TransformerConfig};
+use crate::backbone::{Backbone, BackboneConfig};
+use crate::config;
 use crate::error::{Error, Result};
 use crate::eval::Eval;
 use crate::executor::Executor;
 use crate::head::{Head, Step};
 use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
-use crate::post_norm::PostNorm;
 use crate::precision::Precision;
 use crate::static_table::{self, StaticTable, UNLIMITED};
 use crate::weights::Weights;
 
 /// What makes states of tokens.
 pub(crate) enum Body {
-    Transformer { family: Family, encoder: Box<PostNorm<Eval>>, vocabulary: usize },
+    Transformer { config: Box<BackboneConfig>, backbone: Backbone<Eval> },
     Static(Box<StaticTable>),
 }
 
@@ -35,12 +35,34 @@ pub(crate) struct Loaded {
     pub(crate) files: Vec<Bytes>,
 }
 
+/// The tokenizer of a model directory.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+
+/// Returns the path of the tokenizer, which has to be there.
+pub(crate) fn tokenizer(body: &Path) -> Result<PathBuf> {
+    let path = body.join(TOKENIZER);
+    if path.try_exists()? {
+        return Ok(path);
+    }
+    Err(Error::MissingFile {
+        directory: body.to_owned(),
+        file: TOKENIZER.to_owned(),
+        hint: "save the tokenizer in the format of the tokenizers library",
+    })
+}
+
+/// Checks that a directory is there.
+pub(crate) fn check_directory(directory: &Path) -> Result<()> {
+    if directory.try_exists()? {
+        return Ok(());
+    }
+    let (directory, file) = (directory.to_owned(), config::CONFIG.to_owned());
+    Err(Error::MissingFile { directory, file, hint: "there is no such directory" })
+}
+
 /// Reads what a directory says about its modules, or what its configuration implies.
 pub(crate) fn layout(directory: &Path) -> Result<Layout> {
-    if !directory.try_exists()? {
-        let (directory, file) = (directory.to_owned(), config::CONFIG.to_owned());
-        return Err(Error::MissingFile { directory, file, hint: "there is no such directory" });
-    }
+    check_directory(directory)?;
     let mut layout = Layout::open(directory)?;
     if directory.join(MODULES).try_exists()? {
         return Ok(layout);
@@ -72,22 +94,20 @@ pub(crate) fn load(layout: Layout, directory: &Path, precision: Precision) -> Re
 }
 
 fn load_transformer(layout: Layout, mut precision: Precision) -> Result<Loaded> {
-    let config = TransformerConfig::open(&layout.body)?;
+    let config = BackboneConfig::open(&layout.body)?;
     let mut weights = Weights::open(&layout.body)?;
-    let encoder = Box::new(PostNorm::load(&config, &mut weights, &mut precision)?);
-    let pooled = config.hidden * layout.pooling.len();
+    let backbone = Backbone::load(&config, &mut weights, &mut precision)?;
+    let pooled = config.hidden() * layout.pooling.len();
     let mut files = weights.contents();
     let head = load_head(&layout, pooled, &mut files)?;
     // `[CLS]`, one token, `[SEP]`.
     let (least, most) = (3, config.max_tokens());
-    let mut settings = format!("{config:?}\n{:?}\n{}", layout.pooling, describe(&layout.steps));
-    if !matches!(precision, Precision::Stored | Precision::F32) {
-        settings = format!("{settings}\nprecision {precision}");
-    }
+    let (sizes, steps) = (config.describe(), describe(&layout.steps));
+    let settings = format!("{sizes}\n{:?}\n{steps}{}", layout.pooling, precision.describe());
     Ok(Loaded {
         settings,
         default_tokens: layout.max_tokens.map_or(most, |n| n.clamp(least, most)),
-        body: Body::Transformer { family: config.family, encoder, vocabulary: config.vocabulary },
+        body: Body::Transformer { config: Box::new(config), backbone },
         token_limits: (least, most),
         head,
         files,

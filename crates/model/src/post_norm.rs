@@ -70,10 +70,8 @@ impl<E: Executor> PostNorm<E> {
     /// Computes the states of the last layer.
     pub(crate) fn forward(&self, run: &mut E, batch: &TokenBatch) -> E::States {
         let positions = batch.positions(self.first_position);
-        // One text at a time has token type 0 throughout.
-        let types = vec![0; batch.tokens.len()];
         let mut lookups = vec![(&self.words, &batch.tokens[..]), (&self.positions, &positions[..])];
-        lookups.extend(self.types.as_ref().map(|table| (table, &types[..])));
+        lookups.extend(self.types.as_ref().map(|table| (table, &batch.types[..])));
         let embedded = run.embed(&lookups);
         let mut states = run.normalize(embedded, &self.norm);
         for layer in &self.layers {

@@ -33,6 +33,14 @@ pub(crate) enum Packing {
 }
 
 impl Precision {
+    /// Describes what is lost against the files, for a fingerprint; nothing where nothing is.
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Precision::Stored | Precision::F32 => String::new(),
+            _ => format!("\nprecision {self}"),
+        }
+    }
+
     /// Returns what it means for a linear map.
     pub(crate) fn of(self, parts: &[LinearPart]) -> Packing {
         match self {

@@ -164,7 +164,7 @@ fn checked(path: &Path, mapping: &[i64], rows: usize) -> Result<Vec<u32>> {
 
 /// Returns the id of the unknown token, as `Model2Vec` finds it.
 fn unknown_token(directory: &Path) -> Result<Option<u32>> {
-    let file: TokenizerFile = json::read(&directory.join(crate::encoder::TOKENIZER))?;
+    let file: TokenizerFile = json::read(&directory.join(crate::load::TOKENIZER))?;
     let by_name = file.model.unk_token.and_then(|name| file.model.vocab.get(name)?.as_u64());
     Ok(file.model.unk_id.or(by_name.map(|id| id as u32)))
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ecphory::model::{Generator, GeneratorOptions};
+use ecphory::model::{CatalogueEntry, Generator, GeneratorOptions, Usable};
 use serde_json::json;
 
 use crate::args::Models;
@@ -68,6 +68,14 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "max_tokens": generator.max_tokens(),
             "chat": generator.has_chat(),
         })
+    } else if let Some(entry) = headed(name, context) {
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "use": entry.usable.to_string(),
+            "about": entry.about,
+            "licence": entry.licence,
+        })
     } else {
         let encoder = context.engine.encoder(name, None)?;
         json!({
@@ -88,4 +96,10 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     }
     write!(io::stdout().lock(), "{table}")?;
     Ok(())
+}
+
+/// The entry of a model whose transformer is there for another head than a sentence encoder's.
+fn headed(name: &str, context: &Context) -> Option<&'static CatalogueEntry> {
+    let entry = context.engine.models().show(name).ok().map(|(entry, _)| entry)?;
+    Some(entry).filter(|e| !matches!(e.usable, Usable::Encoder | Usable::Static))
 }

@@ -9,9 +9,9 @@ use super::chat::Template;
 use super::{Generator, GeneratorOptions};
 use crate::config::{CONFIG, model_type};
 use crate::decoder::{Decoder, DecoderConfig, DecoderFamily};
-use crate::encoder::TOKENIZER;
 use crate::error::{Error, Result};
 use crate::gguf::{Gguf, hugging_face, tokenizer_json};
+use crate::load::TOKENIZER;
 use crate::precision::Precision;
 use crate::weights::Weights;
 

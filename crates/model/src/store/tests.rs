@@ -44,6 +44,7 @@ const fn entry(sources: &'static [Source]) -> CatalogueEntry {
         usable: Usable::NotYet,
         sources,
         files: FILES,
+        conversion: None,
         written: &[("modules.json", "[]"), ("1_Pooling/config.json", "{}")],
     }
 }
@@ -308,6 +309,11 @@ fn a_directory_is_copied_under_its_name() {
     assert_eq!(store.resolve("bert-mean").unwrap(), path);
     let copied = crate::Encoder::open(&path, &crate::EncoderOptions::default()).unwrap();
     assert_eq!(copied.fingerprint(), from.fingerprint());
+
+    // Cross-encoders are models too, though not encoders.
+    let cross = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/heads/cross-bert");
+    let path = store.pull(cross.to_str().unwrap(), &Silent).unwrap();
+    crate::CrossEncoder::open(&path, &crate::EncoderOptions::default()).unwrap();
 
     let named = tempfile::tempdir().unwrap().path().join("minilm");
     fs_err::create_dir_all(&named).unwrap();

@@ -1,6 +1,6 @@
 """Writes tiny/: small models with random weights in every supported layout, and tiny.json: their vectors by PyTorch.
 
-Made with torch 2.15.0 (CPU), transformers 5.23.0, sentence-transformers 6.2.0, tokenizers 0.23.3, safetensors 0.8.0,
+Made with torch 2.15.0 (CPU), transformers 5.24.0, sentence-transformers 6.2.0, tokenizers 0.23.3, safetensors 0.8.0,
 model2vec 0.10.0.
 Usage: python make_tiny.py   (in this folder)
 
@@ -22,7 +22,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, StaticEm
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig, BertModel, DistilBertConfig, DistilBertModel, MPNetConfig, MPNetModel, PreTrainedTokenizerFast,
-    RobertaConfig, RobertaModel,
+    ModernBertConfig, ModernBertModel, RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaModel,
 )
 
 HERE = Path("tiny")
@@ -53,6 +53,31 @@ def tokenizer(specials, cls, sep, unk, template=True):
 
 BERT_SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ROBERTA_SPECIALS = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
+
+
+def unigram_tokenizer():
+    """As XLM-RoBERTa's: pieces with scores, spaces as `\u2581`, no marks of the second text."""
+    letters = [(chr(c), -5.0 - 0.01 * c) for c in range(ord("a"), ord("z") + 1)]
+    pieces = ["\u2581the", "\u2581cat", "\u2581", "at", "\u2581s", "\u2581m", "\u2581on", "ing", "ium", "rad", "\u2581a", "\u2581and", "d", ",", "!", "ü"]
+    vocab = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    vocab += list({p: (p, -2.0 - 0.1 * i) for i, p in enumerate(pieces)}.values()) + [l for l in letters if l[0] != "d"] + [("<mask>", 0.0)]
+    made = Tokenizer(models.Unigram(vocab, unk_id=3, byte_fallback=False))
+    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
+    made.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    return made
+
+
+def modern_config(**settings):
+    """Small enough that the windows of the local layers matter to short texts."""
+    return ModernBertConfig(
+        vocab_size=len(vocabulary(BERT_SPECIALS)), hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=40, local_attention=4, pad_token_id=0, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3,
+        attn_implementation="eager", **settings,
+    )
 
 
 def bert_tokenizer():
@@ -204,6 +229,37 @@ def main():
     save_base("distilbert", model, made)
     golden["distilbert"] = {"document": directly(model, made, TEXTS, 40), "max_tokens": 40}
 
+    sizes = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=4, intermediate_size=24, max_position_embeddings=42)
+    made = unigram_tokenizer()
+    config = XLMRobertaConfig(vocab_size=made.get_vocab_size(), pad_token_id=1, type_vocab_size=1, layer_norm_eps=1e-5, **sizes)
+    model = XLMRobertaModel(config, add_pooling_layer=False).eval()
+    randomise(model, 13)
+    save_base("xlm-roberta", model, made)
+    golden["xlm-roberta"] = {"document": directly(model, made, TEXTS, 40), "max_tokens": 40}
+
+    # As transformers 5 writes the configuration.
+    thetas = {"full_attention": {"rope_type": "default", "rope_theta": 500.0}, "sliding_attention": {"rope_type": "default", "rope_theta": 10.0}}
+    model = ModernBertModel(modern_config(rope_parameters=thetas)).eval()
+    randomise(model, 14)
+    made = bert_tokenizer()
+    save_base("modernbert", model, made)
+    golden["modernbert"] = {"document": directly(model, made, TEXTS, 40), "max_tokens": 40}
+
+    # As transformers 4 wrote it; with all biases, in f16, and with the prefix of a masked language model.
+    config = modern_config(norm_bias=True, attention_bias=True, mlp_bias=True, hidden_activation="gelu_pytorch_tanh")
+    folder = save_base("modernbert-older", ModernBertModel(config), bert_tokenizer(), torch.float16)
+    older = json.loads((folder / "config.json").read_text())
+    del older["rope_parameters"], older["layer_types"]
+    older |= {"global_attn_every_n_layers": 2, "global_rope_theta": 500.0, "local_rope_theta": 10.0, "position_embedding_type": "absolute"}
+    (folder / "config.json").write_text(json.dumps(older, indent=2))
+    model = ModernBertModel(ModernBertConfig.from_pretrained(folder, attn_implementation="eager")).eval()
+    assert model.config.layer_types == ["full_attention", "sliding_attention"] * 2
+    randomise(model, 15)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.half().float()
+    save_file({"model." + k: v.half().contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    golden["modernbert-older"] = {"document": directly(model, bert_tokenizer(), TEXTS, 40), "max_tokens": 40}
+
     made = bert_tokenizer()
     table = torch.randn(len(vocabulary(BERT_SPECIALS)), 8, generator=torch.Generator().manual_seed(9)).half().float()
     model = SentenceTransformer(modules=[StaticEmbedding(made, embedding_weights=table.numpy()), Normalize()], device="cpu")
@@ -227,4 +283,5 @@ def main():
     Path("tiny.json").write_text(json.dumps({"texts": TEXTS, "models": rounded}))
 
 
-main()
+if __name__ == "__main__":
+    main()

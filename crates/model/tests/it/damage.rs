@@ -8,12 +8,17 @@ use tempfile::TempDir;
 
 use crate::support::{golden, pool};
 
-/// Copies a small model to a place where it can be damaged.
+/// Copies a small model of `tiny` to a place where it can be damaged.
 fn copy(name: &str) -> TempDir {
+    copy_of(&format!("tiny/{name}"))
+}
+
+/// Copies a small model of the goldens to a place where it can be damaged.
+pub fn copy_of(name: &str) -> TempDir {
     let to = tempfile::tempdir().unwrap();
     let mut folders = vec![std::path::PathBuf::new()];
     while let Some(folder) = folders.pop() {
-        for entry in fs_err::read_dir(golden("tiny").join(name).join(&folder)).unwrap() {
+        for entry in fs_err::read_dir(golden(name).join(&folder)).unwrap() {
             let entry = entry.unwrap();
             let inside = folder.join(entry.file_name());
             if entry.path().is_dir() {
@@ -31,14 +36,19 @@ fn open(directory: &Path) -> Result<Encoder, Error> {
     Encoder::open(directory, &EncoderOptions::default())
 }
 
-/// Rewrites one file of a copy, and checks the kind of the error and that it names `hint`.
-fn check(model: &str, file: &str, rewrite: impl Fn(&str) -> String, kind: ErrorKind, hint: &str) {
-    let copy = copy(model);
-    let path = copy.path().join(file);
+/// Changes one file of a copy.
+pub fn rewrite(copy: &Path, file: &str, rewrite: impl Fn(&str) -> String) {
+    let path = copy.join(file);
     let text = fs_err::read_to_string(&path).unwrap();
     let rewritten = rewrite(&text);
     assert_ne!(text, rewritten, "{file} is changed");
     fs_err::write(&path, rewritten).unwrap();
+}
+
+/// Rewrites one file of a copy, and checks the kind of the error and that it names `hint`.
+fn check(model: &str, file: &str, change: impl Fn(&str) -> String, kind: ErrorKind, hint: &str) {
+    let copy = copy(model);
+    rewrite(copy.path(), file, change);
     let error = open(copy.path()).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
     assert!(error.to_string().contains(hint), "{error}");
@@ -154,6 +164,50 @@ fn configurations_that_do_not_fit_the_weights() {
     check("bert-mean", "1_Pooling/config.json", replace("mean", "median"), Input, "median");
     check("bert-cls-dense", "2_Dense/config.json", replace("Tanh", "Mystery"), Input, "Mystery");
     check("bert-cls-dense", "2_Dense/config.json", replace("16", "17"), Input, "in_features");
+}
+
+#[test]
+fn configurations_of_modernbert_that_do_not_fit() {
+    use ErrorKind::{Corrupt, Input};
+    let config = "config.json";
+    let replace = |from: &'static str, to: &'static str| move |text: &str| text.replace(from, to);
+    check("modernbert", config, replace("\"gelu\"", "\"mish\""), Input, "hidden_activation");
+    check(
+        "modernbert",
+        config,
+        replace("full_attention\",", "linear_attention\","),
+        Input,
+        "linear",
+    );
+    check("modernbert", config, replace("\"default\"", "\"yarn\""), Input, "rope_type");
+    check(
+        "modernbert",
+        config,
+        replace("\"rope_theta\": 500.0", "\"rope_theta\": -1.0"),
+        Input,
+        "theta",
+    );
+    check(
+        "modernbert",
+        config,
+        replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 16"),
+        Input,
+        "num_attention_heads",
+    );
+    check(
+        "modernbert",
+        config,
+        replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5"),
+        Input,
+        "layer_types",
+    );
+    check(
+        "modernbert",
+        config,
+        replace("\"norm_bias\": false", "\"norm_bias\": true"),
+        Corrupt,
+        "norm.bias",
+    );
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod damage;
 mod decoders;
 mod gguf_damage;
+mod heads;
+mod me5;
 mod minilm;
 mod smollm2;
 mod support;

@@ -67,9 +67,16 @@ fn bert_in_bf16_with_relu_all_poolings_and_older_spellings() {
 
 #[test]
 fn bare_directories_of_the_other_families() {
-    for name in ["roberta", "mpnet", "distilbert"] {
+    for (name, architecture) in [
+        ("roberta", "roberta"),
+        ("xlm-roberta", "roberta"),
+        ("mpnet", "mpnet"),
+        ("distilbert", "distilbert"),
+        ("modernbert", "modernbert"),
+        ("modernbert-older", "modernbert"),
+    ] {
         let encoder = check(name);
-        assert_eq!(encoder.architecture(), name);
+        assert_eq!(encoder.architecture(), architecture);
         assert!(encoder.normalized());
         assert!(encoder.notes()[0].contains("modules.json"), "the assumption is stated");
     }
@@ -91,12 +98,22 @@ fn no_texts_make_no_vectors() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn a_text_has_one_vector_in_any_company(
         texts in proptest::collection::vec("[a-z ,!]{0,60}", 1..24),
         threads in 1usize..3,
-        model in prop_oneof![Just("bert-mean"), Just("mpnet"), Just("bert-all-poolings"), Just("static")],
+        model in prop_oneof![
+            Just("bert-mean"),
+            Just("mpnet"),
+            Just("bert-all-poolings"),
+            Just("static"),
+            Just("roberta"),
+            Just("xlm-roberta"),
+            Just("distilbert"),
+            Just("modernbert"),
+            Just("modernbert-older"),
+        ],
     ) {
         let encoder = open_tiny(model);
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
