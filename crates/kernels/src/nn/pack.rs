@@ -50,14 +50,19 @@ impl<W: Weight> Packed<W> {
         width: usize,
         mut column: impl FnMut(usize, &mut [f32]),
     ) -> Self {
-        let mut packed = Self::default();
-        let mut values = vec![0.0; depth];
-        packed.resize(depth, width);
-        for index in 0..width {
-            column(index, &mut values);
-            packed.set_column(index, &values);
+        let mut steps = Vec::with_capacity(width.div_ceil(PANEL) * depth);
+        let mut columns = vec![0.0; PANEL * depth];
+        for first in (0..width).step_by(PANEL) {
+            let lanes = PANEL.min(width - first);
+            for lane in 0..lanes {
+                column(first + lane, &mut columns[lane * depth..][..depth]);
+            }
+            columns[lanes * depth..].fill(0.0);
+            steps.extend((0..depth).map(|step| {
+                Step(std::array::from_fn(|lane| W::narrow(columns[lane * depth + step])))
+            }));
         }
-        packed
+        Self { steps, depth, width }
     }
 
     /// Packs the transpose of `rows`: each row becomes a column.

@@ -5,7 +5,6 @@
 )]
 
 use super::elementary::{exp_below_88, mul_add};
-use super::norm::sum;
 use crate::Level;
 
 /// Replaces each score `s` of a row with `exp(scale · s + bias - m)`, `m` being the largest exponent, where `bias`
@@ -39,17 +38,34 @@ fn row<const FUSED: bool>(scores: &mut [f32], scale: f32, bias: &[f32]) -> f32 {
         // A positive scale keeps the order, so that the scale goes into the exponent.
         let largest = if scale > 0.0 { largest(scores) } else { smallest(scores) };
         let offset = -scale * largest;
-        for x in &mut *scores {
-            *x = exp_below_88::<FUSED>(mul_add::<FUSED>(*x, scale, offset));
-        }
-    } else {
-        scores.iter_mut().zip(bias).for_each(|(x, bias)| *x = mul_add::<FUSED>(*x, scale, *bias));
-        let largest = largest(scores);
-        for x in &mut *scores {
-            *x = exp_below_88::<FUSED>(*x - largest);
+        return 1.0 / exponentials::<FUSED>(scores, |x| mul_add::<FUSED>(x, scale, offset));
+    }
+    for (x, bias) in scores.iter_mut().zip(bias) {
+        *x = mul_add::<FUSED>(*x, scale, *bias);
+    }
+    let largest = largest(scores);
+    1.0 / exponentials::<FUSED>(scores, |x| x - largest)
+}
+
+/// Replaces each value `x` with the exponential of `exponent(x)`, and returns their sum: that of eight interleaved
+/// partial sums.
+#[inline(always)]
+fn exponentials<const FUSED: bool>(row: &mut [f32], exponent: impl Fn(f32) -> f32) -> f32 {
+    const LANES: usize = 8;
+    let (blocks, rest) = row.as_chunks_mut::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for block in blocks {
+        for lane in 0..LANES {
+            block[lane] = exp_below_88::<FUSED>(exponent(block[lane]));
+            sums[lane] += block[lane];
         }
     }
-    1.0 / sum(scores, |total, x| total + x)
+    let mut total = sums.iter().sum();
+    for x in rest {
+        *x = exp_below_88::<FUSED>(exponent(*x));
+        total += *x;
+    }
+    total
 }
 
 #[inline(always)]

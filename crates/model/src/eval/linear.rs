@@ -1,6 +1,7 @@
 //! Linear maps with their weights packed for the kernels, in the precision that was asked for.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::{
@@ -14,9 +15,12 @@ use crate::executor::LinearPart;
 use crate::precision::{Packing, Precision};
 use crate::tensor::Tensor;
 
-/// A linear map, ready for the kernel.
+/// A linear map. Its weights are packed for the kernel when they are first used: a model is open as soon as its files
+/// are mapped, and what is not used costs nothing.
 pub(crate) struct PackedLinear {
-    weight: PackedWeight,
+    weight: OnceLock<PackedWeight>,
+    parts: Vec<LinearPart>,
+    packing: Packing,
     bias: Option<Vec<f32>>,
     activation: Activation,
     depth: usize,
@@ -31,25 +35,31 @@ enum PackedWeight {
 }
 
 impl PackedLinear {
-    /// Packs parts side by side.
+    /// Prepares parts that stand side by side.
     pub(super) fn new(precision: Precision, parts: &[LinearPart], activation: Activation) -> Self {
         let bias: Vec<f32> =
             parts.iter().filter_map(|(_, bias)| bias.as_ref()).flat_map(Tensor::to_vec).collect();
         Self {
-            weight: match precision.of(parts) {
-                Packing::F32 => PackedWeight::F32(pack(parts)),
-                Packing::F16 => PackedWeight::F16(pack(parts)),
-                Packing::Bf16 => PackedWeight::Bf16(pack(parts)),
-                Packing::Int8 => {
-                    let (depth, width, column) = columns_of(parts);
-                    PackedWeight::Int8(Int8Packed::by_columns(depth, width, column))
-                }
-            },
+            weight: OnceLock::new(),
+            parts: parts.to_vec(),
+            packing: precision.of(parts),
             bias: if bias.is_empty() { None } else { Some(bias) },
             activation,
             depth: parts[0].0.shape[1],
             width: parts.iter().map(|(weight, _)| weight.shape[0]).sum(),
         }
+    }
+
+    fn weight(&self) -> &PackedWeight {
+        self.weight.get_or_init(|| match self.packing {
+            Packing::F32 => PackedWeight::F32(pack(&self.parts)),
+            Packing::F16 => PackedWeight::F16(pack(&self.parts)),
+            Packing::Bf16 => PackedWeight::Bf16(pack(&self.parts)),
+            Packing::Int8 => {
+                let (depth, width, column) = columns_of(&self.parts);
+                PackedWeight::Int8(Int8Packed::by_columns(depth, width, column))
+            }
+        })
     }
 
     /// Returns how many values a row of the input has.
@@ -67,7 +77,7 @@ impl PackedLinear {
     pub(super) fn run(&self, on: &mut Strips, input: Rows<'_>, accumulate: bool, out: RowsMut<'_>) {
         let epilogue =
             Epilogue { bias: self.bias.as_deref(), activation: self.activation, accumulate };
-        match &self.weight {
+        match self.weight() {
             PackedWeight::F32(weight) => run(on, input, weight, epilogue, out),
             PackedWeight::F16(weight) => run(on, input, weight, epilogue, out),
             PackedWeight::Bf16(weight) => run(on, input, weight, epilogue, out),

@@ -1,8 +1,15 @@
 //! Weights in 8 bits, in the order in which the kernel reads them.
+#![allow(
+    clippy::inline_always,
+    reason = "the body has to be compiled for each level's instructions"
+)]
 
 use std::ops::Range;
 
 use super::{BLOCK, QUAD};
+use crate::Level;
+use crate::nn::compiled_per_level;
+use crate::nn::elementary::{ROUND, mul_add};
 use crate::nn::pack::PANEL;
 
 /// Four values of each column of a panel.
@@ -61,24 +68,23 @@ impl Int8Packed {
             width,
         };
         let mut values = vec![0.0; depth];
+        let level = Level::detect();
         for index in 0..width {
             column(index, &mut values);
             let (panel, lane) = (index / PANEL, index % PANEL);
             let quads = &mut packed.quads[panel * steps..][..steps];
             let blocks = &mut packed.blocks[panel * blocks..][..blocks];
-            for (first, block) in (0..).step_by(BLOCK / QUAD).zip(blocks) {
-                let values = &values[first * QUAD..depth.min(first * QUAD + BLOCK)];
-                let largest = values.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-                let scale = largest / 127.0;
-                let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-                let mut sum = 0.0;
-                for (i, value) in values.iter().enumerate() {
-                    let rounded = (value * inverse).round_ties_even() as i8;
-                    quads[first + i / QUAD].0[lane][i % QUAD] = rounded;
-                    sum += f32::from(rounded);
+            let parts = values.chunks(BLOCK).zip(quads.chunks_mut(BLOCK / QUAD));
+            for ((values, quads), block) in parts.zip(blocks) {
+                let mut integers = [0; BLOCK];
+                let mut scale = 0.0;
+                round(level, values, &mut integers, &mut scale);
+                for (quad, four) in quads.iter_mut().zip(integers.as_chunks::<QUAD>().0) {
+                    quad.0[lane] = *four;
                 }
+                let sum: i32 = integers.iter().map(|&q| i32::from(q)).sum();
                 block.scales[lane] = scale;
-                block.sums[lane] = sum * scale;
+                block.sums[lane] = sum as f32 * scale;
             }
         }
         packed
@@ -97,6 +103,24 @@ impl Int8Packed {
     /// Returns the whole matrix for a product.
     pub fn panels(&self) -> Int8Panels<'_> {
         Int8Panels { packed: self, first_panel: 0, width: self.width }
+    }
+}
+
+compiled_per_level! {
+    /// Rounds a block of values to integers from -127 to 127 times `scale`; the rest of `integers` stays as it is.
+    pub fn round(values: &[f32], integers: &mut [i8; BLOCK], scale: &mut f32) = round_block;
+}
+
+#[inline(always)]
+fn round_block<const FUSED: bool>(values: &[f32], integers: &mut [i8; BLOCK], scale: &mut f32) {
+    let mut largest = 0.0f32;
+    for x in values {
+        largest = if x.abs() > largest { x.abs() } else { largest };
+    }
+    *scale = largest / 127.0;
+    let inverse = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
+    for (integer, &x) in integers.iter_mut().zip(values) {
+        *integer = mul_add::<FUSED>(x, inverse, ROUND).to_bits() as i8;
     }
 }
 
