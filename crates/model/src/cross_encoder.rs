@@ -158,7 +158,7 @@ impl CrossEncoder {
             let batch = TokenBatch::of_pairs(pairs);
             let states = trunk.backbone.forward(run, &batch);
             let hidden = trunk.config.hidden();
-            let pooled = self.head.pool_batch(&states.values, hidden, &batch);
+            let pooled = self.head.pool_batch(states.values(), hidden, &batch);
             self.head.finish(run, trunk.runner.level(), pooled, hidden)
         })?;
         let mut out = vec![0.0; documents.len()];

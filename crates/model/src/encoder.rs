@@ -207,7 +207,7 @@ impl Encoder {
             Body::Transformer { config, backbone } => {
                 let batch = TokenBatch::new(sequences.iter().copied());
                 let states = backbone.forward(run, &batch);
-                let pooled = self.head.pool_batch(&states.values, config.hidden(), &batch);
+                let pooled = self.head.pool_batch(states.values(), config.hidden(), &batch);
                 (pooled, config.hidden() * self.head.pooling.len())
             }
             Body::Static(table) => {

@@ -7,8 +7,7 @@
 mod attend;
 mod cached;
 mod linear;
-
-use std::sync::{Arc, Mutex, PoisonError};
+mod matrix;
 
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::{Activation, Rows, RowsMut, activate, layer_norm, rms_norm};
@@ -23,6 +22,8 @@ use attend::{Head, HeadScratch, turn};
 pub(crate) use cached::KeyValues;
 pub(crate) use linear::PackedLinear;
 use linear::Strips;
+use matrix::Buffers;
+pub(crate) use matrix::Matrix;
 
 /// Runs operations at once.
 pub(crate) struct Eval {
@@ -32,23 +33,6 @@ pub(crate) struct Eval {
     strips: Strips,
     /// One for each strip.
     heads: Vec<HeadScratch>,
-}
-
-/// Buffers of states that are not in use.
-type Buffers = Arc<Mutex<Vec<Vec<f32>>>>;
-
-/// One row for each token. Its memory goes back to the executor when it is dropped.
-pub(crate) struct Matrix {
-    pub(crate) values: Vec<f32>,
-    pub(crate) columns: usize,
-    home: Buffers,
-}
-
-impl Drop for Matrix {
-    fn drop(&mut self) {
-        let values = std::mem::take(&mut self.values);
-        self.home.lock().unwrap_or_else(PoisonError::into_inner).push(values);
-    }
 }
 
 /// A norm.
@@ -82,14 +66,6 @@ impl Eval {
     pub(crate) fn set_strips(&mut self, strips: usize) {
         self.strips.count = strips.max(1);
         self.heads.resize_with(self.strips.count, HeadScratch::default);
-    }
-
-    /// Returns a matrix whose values are arbitrary.
-    fn take(&mut self, rows: usize, columns: usize) -> Matrix {
-        let free = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut values = free.unwrap_or_default();
-        values.resize(rows * columns, 0.0);
-        Matrix { values, columns, home: Arc::clone(&self.buffers) }
     }
 
     /// Applies a linear map to rows that lie end to end, outside a batch.
@@ -150,9 +126,9 @@ impl Executor for Eval {
     fn embed(&mut self, lookups: &[(&Tensor, &[u32])]) -> Matrix {
         let (table, ids) = lookups[0];
         let columns = table.shape[1];
-        let mut states = self.take(ids.len(), columns);
-        states.values.fill(0.0);
-        for (row, out) in states.values.chunks_exact_mut(columns).enumerate() {
+        let mut states = self.buffers.take(ids.len(), columns);
+        states.values_mut().fill(0.0);
+        for (row, out) in states.values_mut().chunks_exact_mut(columns).enumerate() {
             for (table, ids) in lookups {
                 table.add_row(ids[row] as usize, out);
             }
@@ -161,45 +137,41 @@ impl Executor for Eval {
     }
 
     fn normed(&mut self, states: &Matrix, norm: &NormWeights) -> Matrix {
-        let mut out = self.take(states.values.len() / states.columns, states.columns);
-        out.values.copy_from_slice(&states.values);
+        let mut out = self.buffers.take(states.count(), states.columns);
+        out.values_mut().copy_from_slice(states.values());
         self.normalize(out, norm)
     }
 
     fn normalize(&mut self, mut states: Matrix, norm: &NormWeights) -> Matrix {
         let level = self.level;
-        let rows = states.values.len() / states.columns;
+        let rows = states.count();
         let strip = rows.div_ceil(self.strips.count).max(1) * states.columns;
         // A strip has to be worth waking a thread for.
         if self.strips.count > 1 && strip >= 1 << 13 {
-            states.values.par_chunks_mut(strip).for_each(|rows| norm.run(level, rows));
+            states.values_mut().par_chunks_mut(strip).for_each(|rows| norm.run(level, rows));
         } else {
-            norm.run(level, &mut states.values);
+            norm.run(level, states.values_mut());
         }
         states
     }
 
     fn apply(&mut self, linear: &PackedLinear, input: &Matrix) -> Matrix {
-        let rows = Rows::dense(&input.values, input.columns);
-        let mut out = self.take(rows.count(), linear.width());
-        let to = RowsMut::dense(&mut out.values, linear.width());
-        linear.run(&mut self.strips, rows, false, to);
+        let mut out = self.buffers.take(input.count(), linear.width());
+        linear.run(&mut self.strips, input.rows(), false, out.rows_mut());
         out
     }
 
     fn apply_add(&mut self, linear: &PackedLinear, input: &Matrix, residual: Matrix) -> Matrix {
-        let rows = Rows::dense(&input.values, input.columns);
         let mut out = residual;
-        let to = RowsMut::dense(&mut out.values, linear.width());
-        linear.run(&mut self.strips, rows, true, to);
+        linear.run(&mut self.strips, input.rows(), true, out.rows_mut());
         out
     }
 
     fn gate(&mut self, mut joint: Matrix, activation: Activation) -> Matrix {
         let columns = joint.columns / 2;
-        let mut out = self.take(joint.values.len() / joint.columns, columns);
-        let rows = joint.values.chunks_exact_mut(2 * columns);
-        for (row, out) in rows.zip(out.values.chunks_exact_mut(columns)) {
+        let mut out = self.buffers.take(joint.count(), columns);
+        let rows = joint.values_mut().chunks_exact_mut(2 * columns);
+        for (row, out) in rows.zip(out.values_mut().chunks_exact_mut(columns)) {
             let (first, second) = row.split_at_mut(columns);
             activate(self.level, activation, first);
             for ((out, x), y) in out.iter_mut().zip(first).zip(second) {
@@ -212,11 +184,11 @@ impl Executor for Eval {
     fn attend(&mut self, mut joint: Matrix, attention: &Attention, batch: &TokenBatch) -> Matrix {
         debug_assert_eq!(joint.columns, attention.columns());
         let columns = attention.heads * attention.width;
-        let mut out = self.take(batch.tokens.len(), columns);
-        let mut rest = &mut out.values[..];
+        let mut out = self.buffers.take(batch.tokens.len(), columns);
+        let mut rest = out.values_mut();
         let mut heads = Vec::with_capacity(batch.spans.len() * attention.heads);
         let sequences = batch.spans.iter().filter(|span| !span.is_empty());
-        let mut states = &mut joint.values[..];
+        let mut states = joint.values_mut();
         for length in sequences.map(ExactSizeIterator::len) {
             let (joint, states_rest) = states.split_at_mut(length * attention.columns());
             let (out, out_rest) = rest.split_at_mut(length * columns);

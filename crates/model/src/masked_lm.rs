@@ -216,7 +216,7 @@ impl MaskedLm {
             let states = trunk.backbone.forward(run, &batch);
             let logits = self.head.logits(run, &states);
             let row = self.vocabulary();
-            let rows = batch.spans.iter().map(|s| &logits.values[s.start * row..s.end * row]);
+            let rows = batch.spans.iter().map(|s| &logits.values()[s.start * row..s.end * row]);
             rows.map(<[f32]>::to_vec).collect::<Vec<_>>()
         })?;
         let mut out: Vec<TokenLogits> =

@@ -33,7 +33,7 @@ fn cached(decoder: &Decoder<Eval>, sequences: &[Vec<u32>], piece: usize) -> Vec<
         let batch = TokenBatch::new(pieces);
         let made = decoder.forward(&mut run, &batch, Some(&mut caches));
         for (span, states) in batch.spans.iter().zip(&mut states) {
-            let values = &made.values[span.start * made.columns..span.end * made.columns];
+            let values = &made.values()[span.start * made.columns..span.end * made.columns];
             states.extend_from_slice(values);
         }
     }
@@ -64,8 +64,8 @@ fn caches_equal_reading_everything_at_once() {
         let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
         let plain = decoder.forward(&mut run, &batch, None);
         let cached = cached(&decoder, &sequences, 1).concat();
-        assert_eq!(plain.values.len(), cached.len());
-        for (plain, cached) in plain.values.iter().zip(cached) {
+        assert_eq!(plain.values().len(), cached.len());
+        for (plain, cached) in plain.values().iter().zip(cached) {
             assert!((plain - cached).abs() < 1e-4, "{name}: {plain} and {cached}");
         }
     }

@@ -62,11 +62,11 @@ impl Eval {
     ) -> Matrix {
         assert_eq!(batch.spans.len(), caches.len(), "one cache a sequence");
         debug_assert!(attention.reach == Reach::Causal && attention.bias.is_none());
-        let mut out = self.take(batch.tokens.len(), attention.heads * attention.width);
+        let mut out = self.buffers.take(batch.tokens.len(), attention.heads * attention.width);
         let columns = (joint.columns, out.columns);
         for (span, cache) in batch.spans.iter().zip(caches) {
-            let joint = &mut joint.values[span.start * columns.0..span.end * columns.0];
-            let out = &mut out.values[span.start * columns.1..span.end * columns.1];
+            let joint = &mut joint.values_mut()[span.start * columns.0..span.end * columns.0];
+            let out = &mut out.values_mut()[span.start * columns.1..span.end * columns.1];
             let rows = &cache.layers[layer];
             let before = rows.first().map_or(0, |head| head.keys.len() / attention.width);
             turn(attention, before, joint);

@@ -54,7 +54,7 @@ impl<'a> Session<'a> {
                 return Err(Error::Interrupted);
             }
             let states = self.read(&[piece], &mut cache);
-            last = states.values[states.values.len() - states.columns..].to_vec();
+            last = states.values()[states.values().len() - states.columns..].to_vec();
         }
         let [cache] = cache;
         Ok((cache, self.logits_of(&last)))
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
     pub(super) fn read_tokens(&mut self, tokens: &[u32], caches: &mut [KeyValues]) -> Vec<f32> {
         let sequences: Vec<&[u32]> = tokens.chunks(1).collect();
         let states = self.read(&sequences, caches);
-        self.logits_of(&states.values)
+        self.logits_of(states.values())
     }
 
     /// Returns the logits after every token.
@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
         let mut logits = Vec::with_capacity(tokens.len() * self.generator.vocabulary);
         for piece in tokens.chunks(PIECE) {
             let states = self.read(&[piece], &mut cache);
-            logits.extend(self.logits_of(&states.values));
+            logits.extend(self.logits_of(states.values()));
         }
         logits
     }
