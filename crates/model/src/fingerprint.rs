@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use ecphory_core::storage::Bytes;
 use sha2::{Digest, Sha256};
 
+/// Bytes of a file that are in memory at once.
+const PIECE: usize = 1 << 20;
+
 /// Digests settings (as text) and files (by content, not by name or place).
 ///
 /// Cost: one read of the weights, about 50 ms for 90 MB where the CPU has SHA instructions.
@@ -13,7 +16,13 @@ pub(crate) fn digest(settings: &str, files: &[Bytes]) -> String {
     all.update(settings.as_bytes());
     for file in files {
         // The digest of each file, so that bytes cannot move from one to the next unseen.
-        all.update(Sha256::digest(file));
+        let mut one = Sha256::new();
+        for start in (0..file.len()).step_by(PIECE) {
+            let piece = file.slice(start..file.len().min(start + PIECE)).expect("it is inside");
+            one.update(&piece);
+            piece.unload();
+        }
+        all.update(one.finalize());
     }
     hex(&all.finalize())
 }

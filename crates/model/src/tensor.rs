@@ -51,6 +51,11 @@ impl Tensor {
         self.decode_row(index, out, |to, value| *to = value);
     }
 
+    /// Says that the values will not be needed soon, so that the file's memory can be given back.
+    pub(crate) fn unload(&self) {
+        self.bytes.unload();
+    }
+
     fn columns(&self) -> usize {
         self.shape[1..].iter().product()
     }

@@ -42,6 +42,14 @@ impl Bytes {
         let start = self.range.start;
         Some(Self { owner: self.owner.clone(), range: start + range.start..start + range.end })
     }
+
+    /// Says that these bytes will not be needed soon: memory of a mapped file is given back, and comes from the
+    /// file again where they are read after all. Does nothing for bytes in memory.
+    pub fn unload(&self) {
+        if let Owner::Mapped(map) = &self.owner {
+            map.unload(self.range.clone());
+        }
+    }
 }
 
 impl Deref for Bytes {

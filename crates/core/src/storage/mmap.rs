@@ -1,7 +1,7 @@
 //! Memory maps of immutable files.
 
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// A whole file, mapped read-only.
 pub(super) struct Mapped(memmap2::Mmap);
@@ -14,6 +14,22 @@ impl Mapped {
         // elsewhere, such as weights, come with the same demand on the user.
         let map = unsafe { memmap2::Mmap::map(file.file())? };
         Ok(Self(map))
+    }
+
+    /// Gives back the memory of a part of the map, until it is read again.
+    pub(super) fn unload(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        // A system that refuses keeps the memory, which changes nothing but how much there is.
+        // SAFETY: nothing is ever written to the map, so that what is read again from the file is the same.
+        let _ = unsafe {
+            self.0.unchecked_advise_range(
+                memmap2::UncheckedAdvice::DontNeed,
+                range.start,
+                range.len(),
+            )
+        };
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

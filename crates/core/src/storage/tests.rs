@@ -78,3 +78,16 @@ fn a_disk_that_fills_at_any_step_leaves_the_old_file() {
         }
     }
 }
+
+#[test]
+fn unloaded_bytes_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let content: Vec<u8> = (0..50_000u32).map(|i| (i % 251) as u8).collect();
+    fs_err::write(&path, &content).unwrap();
+    let bytes = Directory::map_file(&path).unwrap();
+    for bytes in [bytes, Bytes::from_vec(content.clone())] {
+        bytes.slice(5000..30_000).unwrap().unload();
+        assert_eq!(bytes[..], content[..]);
+    }
+}

@@ -51,14 +51,18 @@ impl PackedLinear {
     }
 
     fn weight(&self) -> &PackedWeight {
-        self.weight.get_or_init(|| match self.packing {
-            Packing::F32 => PackedWeight::F32(pack(&self.parts)),
-            Packing::F16 => PackedWeight::F16(pack(&self.parts)),
-            Packing::Bf16 => PackedWeight::Bf16(pack(&self.parts)),
-            Packing::Int8 => {
-                let (depth, width, column) = columns_of(&self.parts);
-                PackedWeight::Int8(Int8Packed::by_columns(depth, width, column))
-            }
+        self.weight.get_or_init(|| {
+            let packed = match self.packing {
+                Packing::F32 => PackedWeight::F32(pack(&self.parts)),
+                Packing::F16 => PackedWeight::F16(pack(&self.parts)),
+                Packing::Bf16 => PackedWeight::Bf16(pack(&self.parts)),
+                Packing::Int8 => {
+                    let (depth, width, column) = columns_of(&self.parts);
+                    PackedWeight::Int8(Int8Packed::by_columns(depth, width, column))
+                }
+            };
+            self.parts.iter().for_each(|(weight, _)| weight.unload());
+            packed
         })
     }
 
