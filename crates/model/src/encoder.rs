@@ -23,7 +23,7 @@ use crate::precision::Precision;
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 
 /// How to open an encoder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EncoderOptions {
     /// Tokens read of a text, special tokens included; the model's own limit where there is none here.
     pub max_tokens: Option<usize>,

@@ -158,10 +158,15 @@ pub enum Error {
     },
 
     /// There is no such precision.
-    #[error("no precision {found}; there are stored, f32, f16, bf16 and int8")]
+    #[error(
+        "there is no precision `{found}`, only stored, f32, f16, bf16 and int8{}",
+        hint(*nearest)
+    )]
     UnknownPrecision {
         /// What was asked for.
         found: String,
+        /// The nearest that exists.
+        nearest: Option<&'static str>,
     },
 
     /// A prompt is empty, or too long for the model.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use ecphory::EncoderOptions;
 use ecphory::model::{Generator, GeneratorOptions};
 use serde_json::json;
 
@@ -69,7 +70,7 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "chat": generator.has_chat(),
         })
     } else {
-        let encoder = context.engine.encoder(name, None)?;
+        let encoder = context.engine.encoder(name, &EncoderOptions::default())?;
         json!({
             "name": name,
             "path": path.display().to_string(),
