@@ -9,6 +9,7 @@
 
 mod attention;
 mod config;
+mod convert;
 mod decoder;
 mod encoder;
 mod error;
@@ -33,6 +34,7 @@ mod stored;
 mod tensor;
 mod weights;
 
+pub use convert::{Converted, convert, weight_bytes};
 pub use encoder::{Encoder, EncoderOptions, Role};
 pub use error::{Error, FetchError, Result, SourceFailure};
 pub use generate::{
