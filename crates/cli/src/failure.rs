@@ -83,6 +83,9 @@ pub fn kind(error: &anyhow::Error) -> ErrorKind {
                 .or_else(|| {
                     cause.downcast_ref::<ecphory::eval::Error>().map(ecphory::eval::Error::kind)
                 })
+                .or_else(|| {
+                    cause.downcast_ref::<ecphory::model::Error>().map(ecphory::model::Error::kind)
+                })
                 .or_else(|| cause.downcast_ref::<io::Error>().map(ErrorKind::of_io))
         })
         .unwrap_or(ErrorKind::Bug)

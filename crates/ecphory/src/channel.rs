@@ -6,6 +6,7 @@
 //! titles:bm25(fields=title)
 //! dense=minilm
 //! long:dense=minilm(max_tokens=128, passages=sentences(words=120, overlap=30))
+//! fast:dense=minilm(precision=int8)
 //! ```
 //! The name before the colon is that of the kind where it is missing. `fields` are joined by `+` and are
 //! `title+text` where missing. A value with a comma or a parenthesis that is not closed is quoted, as is a
@@ -15,6 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ecphory_index::{ChannelKind, ChannelSchema};
+use ecphory_model::Precision;
 
 use crate::pipeline::HYBRID;
 use ecphory_core::nearest::{hint, nearest};
@@ -50,6 +52,9 @@ pub enum RequestKind {
         max_tokens: Option<u32>,
         /// The spec of [`ecphory_text::Passages`] by which texts are split; whole where missing.
         passages: Option<String>,
+        /// The name of the [`ecphory_model::Precision`] in which the encoder holds its weights; that of the files
+        /// where missing.
+        precision: Option<String>,
     },
 }
 
@@ -67,7 +72,12 @@ impl ChannelRequest {
 
     /// The channel `dense` with a model: title and text, whole, at the model's own limit.
     pub fn dense(model: impl Into<String>) -> Self {
-        let kind = RequestKind::Dense { model: model.into(), max_tokens: None, passages: None };
+        let kind = RequestKind::Dense {
+            model: model.into(),
+            max_tokens: None,
+            passages: None,
+            precision: None,
+        };
         Self { name: "dense".to_owned(), fields: default_fields(), kind }
     }
 
@@ -106,6 +116,7 @@ impl From<&ChannelSchema> for ChannelRequest {
                 model: settings.encoder.clone(),
                 max_tokens: settings.max_tokens,
                 passages: settings.passages.clone(),
+                precision: settings.precision.clone(),
             },
         };
         Self { name: channel.name.clone(), fields: channel.fields.clone(), kind }
@@ -235,11 +246,17 @@ fn check(request: &ChannelRequest) -> Result<(), ChannelProblem> {
             let parsed = analyzer.parse::<ecphory_text::Analyzer>();
             parsed.map(drop).map_err(|error| wrong("analyzer", analyzer, error.to_string()))
         }
-        RequestKind::Dense { passages: Some(passages), .. } => {
-            let parsed = passages.parse::<ecphory_text::Passages>();
-            parsed.map(drop).map_err(|error| wrong("passages", passages, error.to_string()))
+        RequestKind::Dense { passages, precision, .. } => {
+            if let Some(passages) = passages {
+                let parsed = passages.parse::<ecphory_text::Passages>();
+                parsed.map_err(|error| wrong("passages", passages, error.to_string()))?;
+            }
+            if let Some(name) = precision {
+                let parsed = name.parse::<Precision>();
+                parsed.map_err(|error| wrong("precision", name, error.to_string()))?;
+            }
+            Ok(())
         }
-        RequestKind::Dense { .. } => Ok(()),
     }
 }
 
@@ -343,11 +360,14 @@ fn set(request: &mut ChannelRequest, name: &str, value: &str) -> Result<(), Chan
         (RequestKind::Dense { passages, .. }, "passages") => {
             *passages = Some(value.to_owned());
         }
+        (RequestKind::Dense { precision, .. }, "precision") => {
+            *precision = Some(value.to_owned());
+        }
         (RequestKind::Bm25 { .. }, _) => {
             return Err(unknown(kind, name, &["fields", "k1", "b", "analyzer"]));
         }
         (RequestKind::Dense { .. }, _) => {
-            return Err(unknown(kind, name, &["fields", "max_tokens", "passages"]));
+            return Err(unknown(kind, name, &["fields", "max_tokens", "passages", "precision"]));
         }
     }
     Ok(())
@@ -384,7 +404,7 @@ impl fmt::Display for ChannelRequest {
                     options.push(format!("analyzer={}", quoted(analyzer)));
                 }
             }
-            RequestKind::Dense { model, max_tokens, passages } => {
+            RequestKind::Dense { model, max_tokens, passages, precision } => {
                 let quotes = if model.contains(['(', ')']) { "\"" } else { "" };
                 write!(f, "dense={quotes}{model}{quotes}")?;
                 if let Some(count) = max_tokens {
@@ -392,6 +412,9 @@ impl fmt::Display for ChannelRequest {
                 }
                 if let Some(passages) = passages {
                     options.push(format!("passages={}", quoted(passages)));
+                }
+                if let Some(precision) = precision {
+                    options.push(format!("precision={precision}"));
                 }
             }
         }
@@ -442,6 +465,8 @@ mod tests {
             "long:dense=minilm(max_tokens=128,passages=sentences(words=120, overlap=30))",
             "long:dense=minilm(max_tokens=128, passages=sentences(words=120, overlap=30))",
         );
+        check("fast:dense=minilm( precision = int8 )", "fast:dense=minilm(precision=int8)");
+        check("dense=minilm(precision=stored)", "dense=minilm(precision=stored)");
         check("dense=./models/mini:lm", "dense=./models/mini:lm");
         check("dense=\"./models (old)/x\"", "dense=\"./models (old)/x\"");
         assert_eq!("bm25".parse::<ChannelRequest>().unwrap(), ChannelRequest::bm25());
@@ -467,6 +492,10 @@ mod tests {
         refuse("bm25(analyzer=klingon)", "klingon");
         refuse("dense=m(max_tokens=0)", "from 3 on");
         refuse("dense=m(passages=words)", "words");
+        refuse("dense=m(precision=int9)", "did you mean `int8`?");
+        refuse("dense=m(precision=4bit)", "only stored, f32, f16, bf16 and int8");
+        refuse("dense=m(precison=int8)", "did you mean `precision`?");
+        refuse("bm25(precision=int8)", "bm25 has no option `precision`");
         refuse("bm25(fields=title+)", "joined by +");
         refuse("bm25(fields=title+title)", "joined by +");
     }

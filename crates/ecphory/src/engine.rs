@@ -9,7 +9,7 @@ use ecphory_core::storage::Directory;
 use ecphory_index::{
     Bm25Settings, ChannelKind, ChannelSchema, Collection as IndexCollection, DenseSettings, Schema,
 };
-use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};
+use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};
 use rustc_hash::FxHashMap;
 
 use crate::channel::{ChannelRequest, RequestKind};
@@ -33,8 +33,8 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
-/// The directory and the limit of tokens.
-type EncoderKey = (PathBuf, Option<usize>);
+/// The directory, and how it was opened.
+type EncoderKey = (PathBuf, EncoderOptions);
 
 struct Inner {
     pool: rayon::ThreadPool,
@@ -91,20 +91,19 @@ impl Engine {
     }
 
     /// Opens an encoder by the name of a model that was pulled or the path of its directory, or returns
-    /// the one that is open.
+    /// the one that is open with the same options.
     ///
     /// # Errors
     /// Where there is no such model, or it is damaged or not supported.
-    pub fn encoder(&self, name_or_path: &str, max_tokens: Option<usize>) -> Result<Arc<Encoder>> {
+    pub fn encoder(&self, name_or_path: &str, options: &EncoderOptions) -> Result<Arc<Encoder>> {
         let directory = self.inner.models.resolve(name_or_path)?;
         // Two threads that ask at once wait for one to open the model, instead of both reading it.
         let mut encoders = self.inner.encoders.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (directory, max_tokens);
+        let key = (directory, *options);
         if let Some(encoder) = encoders.get(&key) {
             return Ok(Arc::clone(encoder));
         }
-        let options = EncoderOptions { max_tokens, ..EncoderOptions::default() };
-        let encoder = Arc::new(Encoder::open(&key.0, &options)?);
+        let encoder = Arc::new(Encoder::open(&key.0, options)?);
         encoders.insert(key, Arc::clone(&encoder));
         Ok(encoder)
     }
@@ -133,14 +132,29 @@ impl Engine {
         self.inner.encoding.stats()
     }
 
+    /// Opens the encoder that a requested channel would have; `None` for a kind that has none.
+    ///
+    /// # Errors
+    /// As [`Self::encoder`], and where the request contradicts itself.
+    pub fn requested_encoder(&self, request: &ChannelRequest) -> Result<Option<Arc<Encoder>>> {
+        request.check()?;
+        match &request.kind {
+            RequestKind::Bm25 { .. } => Ok(None),
+            RequestKind::Dense { model, max_tokens, precision, .. } => {
+                let options = encoder_options(*max_tokens, precision.as_deref())?;
+                self.encoder(model, &options).map(Some)
+            }
+        }
+    }
+
     /// Opens the encoder of a channel, and checks that it is the one whose vectors the channel holds.
     pub(crate) fn channel_encoder(
         &self,
         channel: &str,
         settings: &DenseSettings,
     ) -> Result<Arc<Encoder>> {
-        let max_tokens = settings.max_tokens.map(|count| count as usize);
-        let encoder = self.encoder(&settings.encoder, max_tokens)?;
+        let options = encoder_options(settings.max_tokens, settings.precision.as_deref())?;
+        let encoder = self.encoder(&settings.encoder, &options)?;
         let same = encoder.fingerprint() == settings.fingerprint
             && encoder.dimensions() == settings.dimensions as usize;
         if same {
@@ -188,14 +202,16 @@ impl Engine {
             RequestKind::Bm25 { k1, b, analyzer } => {
                 ChannelKind::Bm25(Bm25Settings { k1: *k1, b: *b, analyzer: analyzer.clone() })
             }
-            RequestKind::Dense { model, max_tokens, passages } => {
-                let encoder = self.encoder(model, max_tokens.map(|count| count as usize))?;
+            RequestKind::Dense { model, max_tokens, passages, precision } => {
+                let options = encoder_options(*max_tokens, precision.as_deref())?;
+                let encoder = self.encoder(model, &options)?;
                 ChannelKind::Dense(DenseSettings {
                     encoder: lasting_name(model)?,
                     fingerprint: encoder.fingerprint().to_owned(),
                     dimensions: encoder.dimensions() as u32,
                     max_tokens: *max_tokens,
                     passages: passages.clone(),
+                    precision: precision.clone(),
                 })
             }
         };
@@ -219,6 +235,12 @@ impl Engine {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Returns how the encoder of a channel is opened.
+fn encoder_options(max_tokens: Option<u32>, precision: Option<&str>) -> Result<EncoderOptions> {
+    let precision = precision.map(str::parse::<Precision>).transpose()?.unwrap_or_default();
+    Ok(EncoderOptions { max_tokens: max_tokens.map(|count| count as usize), precision })
 }
 
 /// Returns the name by which a model is found again: a relative path would depend on where one stands.

@@ -76,7 +76,7 @@ pub use ecphory_index::{
     DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, Written,
 };
 pub use ecphory_model as model;
-pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Role, StoreConfig};
+pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};
 pub use ecphory_text as text;
 
 /// The guide's chapters; their code is tested.

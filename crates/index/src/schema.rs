@@ -74,6 +74,8 @@ pub struct DenseSettings {
     pub max_tokens: Option<u32>,
     /// The spec by which long texts are cut into passages, one vector each.
     pub passages: Option<String>,
+    /// The name of the precision in which the encoder holds its weights; `None` is that of the files.
+    pub precision: Option<String>,
 }
 
 /// The largest number of dimensions; above it a row would not fit the blocks of a scan.

@@ -7,6 +7,7 @@ use ecphory_core::ErrorKind;
 use ecphory_core::nearest::hint;
 
 use crate::gguf::GgufProblem;
+use crate::precision::Precision;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -158,10 +159,45 @@ pub enum Error {
     },
 
     /// There is no such precision.
-    #[error("no precision {found}; there are stored, f32, f16, bf16 and int8")]
+    #[error(
+        "there is no precision `{found}`, only stored, f32, f16, bf16 and int8{}",
+        hint(*nearest)
+    )]
     UnknownPrecision {
         /// What was asked for.
         found: String,
+        /// The nearest that exists.
+        nearest: Option<&'static str>,
+    },
+
+    /// A precision that files cannot have.
+    #[error(
+        "weights are not stored as {precision}: convert to f32, f16 or bf16{}",
+        if *precision == Precision::Int8 { "; int8 is made when a model is opened, with precision=int8" } else { "" }
+    )]
+    NotStorable {
+        /// What was asked for.
+        precision: Precision,
+    },
+
+    /// A weight is larger than its new type can hold.
+    #[error("{}: tensor {tensor} has the value {value}, which is too large for {wanted}", path.display())]
+    TooLarge {
+        /// The weight file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The value.
+        value: f32,
+        /// The type.
+        wanted: String,
+    },
+
+    /// Something is where a new directory should be.
+    #[error("{} exists already", path.display())]
+    OutputExists {
+        /// The path.
+        path: PathBuf,
     },
 
     /// A prompt is empty, or too long for the model.
@@ -359,15 +395,17 @@ impl Error {
             | Error::Metadata { .. }
             | Error::UnknownTensor { .. }
             | Error::NoChat { .. }
-            | Error::Precision { .. } => ErrorKind::Input,
+            | Error::Precision { .. }
+            | Error::TooLarge { .. } => ErrorKind::Input,
             Error::Gguf { problem, .. } => problem.kind(),
             Error::Tokenizer(error) => error.kind(),
             Error::MaxTokens { .. }
             | Error::UnknownPrecision { .. }
+            | Error::NotStorable { .. }
             | Error::PromptLength { .. }
             | Error::Decoding { .. }
             | Error::SeveralModels { .. } => ErrorKind::Usage,
-            Error::NameTaken { .. } => ErrorKind::Conflict,
+            Error::NameTaken { .. } | Error::OutputExists { .. } => ErrorKind::Conflict,
             Error::Pull { failures, .. } => pull_kind(failures),
             Error::Interrupted => ErrorKind::Interrupted,
         }

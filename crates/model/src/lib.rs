@@ -13,6 +13,7 @@ mod attention;
 mod backbone;
 mod classifier;
 mod config;
+mod convert;
 mod cross_encoder;
 mod decoder;
 mod encoder;
@@ -42,6 +43,7 @@ mod tensor;
 mod trunk;
 mod weights;
 
+pub use convert::{Converted, convert, weight_bytes};
 pub use cross_encoder::{CrossEncoder, ScoreFunction};
 pub use encoder::{Encoder, EncoderOptions, Role};
 pub use error::{Error, FetchError, Result, SourceFailure};

@@ -1,5 +1,7 @@
 //! In which precision weights lie in memory.
 
+use ecphory_core::nearest::nearest;
+
 use crate::error::{Error, Result};
 use crate::executor::LinearPart;
 use crate::stored::Stored;
@@ -41,6 +43,20 @@ impl Precision {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Stored, Self::F32, Self::F16, Self::Bf16, Self::Int8];
+
+    /// Returns the name by which options call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Stored => "stored",
+            Precision::F32 => "f32",
+            Precision::F16 => "f16",
+            Precision::Bf16 => "bf16",
+            Precision::Int8 => "int8",
+        }
+    }
+
     /// Returns what it means for a linear map.
     pub(crate) fn of(self, parts: &[LinearPart]) -> Packing {
         match self {
@@ -68,21 +84,16 @@ impl std::str::FromStr for Precision {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let all = [Self::Stored, Self::F32, Self::F16, Self::Bf16, Self::Int8];
-        all.into_iter()
-            .find(|precision| precision.to_string() == text)
-            .ok_or_else(|| Error::UnknownPrecision { found: text.to_owned() })
+        let found = Self::ALL.into_iter().find(|precision| precision.name() == text);
+        found.ok_or_else(|| Error::UnknownPrecision {
+            found: text.to_owned(),
+            nearest: nearest(text, Self::ALL.map(Self::name)),
+        })
     }
 }
 
 impl std::fmt::Display for Precision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Precision::Stored => "stored",
-            Precision::F32 => "f32",
-            Precision::F16 => "f16",
-            Precision::Bf16 => "bf16",
-            Precision::Int8 => "int8",
-        })
+        f.pad(self.name())
     }
 }

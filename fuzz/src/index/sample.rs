@@ -174,6 +174,7 @@ pub fn schema() -> Schema {
         dimensions: 3,
         max_tokens: Some(128),
         passages: None,
+        precision: None,
     };
     let channel =
         |name: &str, kind| ChannelSchema { name: name.to_owned(), fields: fields.clone(), kind };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ecphory::Precision;
 
 /// Encode texts into vectors: JSON lines, or a file for numpy, safetensors or Parquet.
 #[derive(Args, Debug)]
@@ -24,6 +25,10 @@ pub struct Encode {
     /// Cut texts at this many tokens [default: the model's limit].
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<usize>,
+    /// How the weights of the model lie in memory: stored (as in its files), f32, f16, bf16 or int8, which is faster
+    /// and changes vectors in the third digit.
+    #[arg(long, value_name = "PRECISION", default_value_t = Precision::Stored)]
+    pub precision: Precision,
     /// A field of the documents to encode; of several, the texts are joined [default: title and text].
     #[arg(long = "field", value_name = "NAME", requires = "input")]
     pub fields: Vec<String>,

@@ -11,6 +11,7 @@ mod upkeep;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ecphory::Precision;
 
 pub use encode::{Encode, RoleName, ValueName};
 pub use upkeep::{Add, Backup, Check, Compact, Delete, DurabilityLevel, Migrate, Restore};
@@ -64,7 +65,7 @@ pub enum Command {
     Compare(Compare),
     Fuse(Fuse),
     Encode(Encode),
-    /// List, pull and show models.
+    /// List, pull, show and convert models.
     #[command(subcommand, after_help = "Example:\n  ecphory models pull minilm")]
     Models(Models),
     /// List and show the judged data sets found through ECPHORY_DATA.
@@ -96,7 +97,7 @@ pub struct Quickstart {
 /// Make a collection from documents.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  ecphory index wiki.ecp corpus.jsonl --channel bm25 --channel dense=minilm\n\nCORPUS is JSONL in BEIR layout (`_id`, `title`, `text`, other keys become fields), TSV, either of them with .gz, or a folder of text, Markdown and HTML.\n\nCHANNEL is `bm25`, `bm25(k1=1.2, b=0.75, analyzer=german)`, `dense=MODEL`, `dense=MODEL(max_tokens=128, passages=sentences(words=120, overlap=30))`; `NAME:` before it gives it another name, `fields=title+text` other fields."
+    after_help = "Example:\n  ecphory index wiki.ecp corpus.jsonl --channel bm25 --channel dense=minilm\n\nCORPUS is JSONL in BEIR layout (`_id`, `title`, `text`, other keys become fields), TSV, either of them with .gz, or a folder of text, Markdown and HTML.\n\nCHANNEL is `bm25`, `bm25(k1=1.2, b=0.75, analyzer=german)`, `dense=MODEL`, `dense=MODEL(max_tokens=128, passages=sentences(words=120, overlap=30))`, `dense=MODEL(precision=int8)`; `NAME:` before it gives it another name, `fields=title+text` other fields."
 )]
 pub struct Index {
     /// The collection to make: a directory that does not exist yet.
@@ -310,6 +311,19 @@ pub enum Models {
     Show {
         /// A name from the catalogue, or a directory.
         name: String,
+    },
+    /// Store the weights of a model in another type, as a directory of its own.
+    #[command(
+        after_help = "Example:\n  ecphory models convert minilm ./minilm-f16 --precision f16\n\nOUT is a model like MODEL, for ecphory and for sentence-transformers. int8 is no type of files: `ecphory encode --precision int8` and the channel `dense=MODEL(precision=int8)` make it when they open a model."
+    )]
+    Convert {
+        /// A name from the catalogue, or a directory.
+        model: String,
+        /// The directory to make, which does not exist yet.
+        out: PathBuf,
+        /// The type of the weights: f16, bf16 or f32.
+        #[arg(long, value_name = "PRECISION")]
+        precision: Precision,
     },
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ecphory::eval::compare::{ComparedSet, Comparison};
 use ecphory::eval::{Dataset, EvaluateOptions, Metric, Qrels, Run as TrecRun};
-use ecphory::{BulkOptions, ChannelRequest, Collection, RequestKind};
+use ecphory::{BulkOptions, ChannelRequest, Collection};
 use fs_err as fs;
 
 use crate::args::Compare;
@@ -146,9 +146,8 @@ fn place_of(
     fs::read(corpus)?.hash(&mut hasher);
     for request in requests {
         request.to_string().hash(&mut hasher);
-        if let RequestKind::Dense { model, max_tokens, .. } = &request.kind {
-            let max_tokens = max_tokens.map(|count| count as usize);
-            context.engine.encoder(model, max_tokens)?.fingerprint().hash(&mut hasher);
+        if let Some(encoder) = context.engine.requested_encoder(request)? {
+            encoder.fingerprint().hash(&mut hasher);
         }
     }
     let folder = context.cache.join("collections");

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ecphory::export::{Existing, ExportOptions, Exported, ValueType, VectorExport};
 use ecphory::read::{self, Place, Summary, TextOptions};
-use ecphory::{Error, ErrorKind, Role};
+use ecphory::{EncoderOptions, Error, ErrorKind, Role};
 use fs_err as fs;
 use serde_json::json;
 
@@ -24,7 +24,8 @@ pub fn encode(args: &Encode, context: &Context) -> anyhow::Result<()> {
     let start = Instant::now();
     let source = Source::of(args);
     let options = options(args, &source)?;
-    let encoder = context.engine.encoder(&args.model, args.max_tokens)?;
+    let opened = EncoderOptions { max_tokens: args.max_tokens, precision: args.precision };
+    let encoder = context.engine.encoder(&args.model, &opened)?;
     let progress = context.progress();
     let mut out = io::stdout().lock();
     let mut export = match &args.output {

@@ -1,20 +1,23 @@
-//! `ecphory models`: the catalogue, and what of it is here.
+//! `ecphory models`: the catalogue, what of it is here, and models in another type.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use ecphory::model::{CatalogueEntry, Generator, GeneratorOptions, Usable};
-use serde_json::json;
+use ecphory::model::{self, CatalogueEntry, Generator, GeneratorOptions, Usable};
+use ecphory::{EncoderOptions, Precision};
+use serde_json::{Value, json};
 
 use crate::args::Models;
 use crate::context::{Context, print_json};
 use crate::table::Table;
 
-/// Lists, pulls or shows models.
+/// Lists, pulls, shows or converts models.
 pub fn models(args: &Models, context: &Context) -> anyhow::Result<()> {
     match args {
         Models::List => list(context),
         Models::Pull { name } => pull(name, context),
         Models::Show { name } => show(name, context),
+        Models::Convert { model, out, precision } => convert(model, out, *precision, context),
     }
 }
 
@@ -77,13 +80,14 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "licence": entry.licence,
         })
     } else {
-        let encoder = context.engine.encoder(name, None)?;
+        let encoder = context.engine.encoder(name, &EncoderOptions::default())?;
         json!({
             "name": name,
             "path": path.display().to_string(),
             "architecture": encoder.architecture(),
             "dimensions": encoder.dimensions(),
             "max_tokens": encoder.max_tokens(),
+            "weights": model::weight_bytes(&path)?,
             "fingerprint": encoder.fingerprint(),
         })
     };
@@ -92,7 +96,7 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     }
     let mut table = Table::new(&["what", "value"]);
     for (key, value) in facts.as_object().into_iter().flatten() {
-        table.row([key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)]);
+        table.row([key.clone(), shown(value)]);
     }
     write!(io::stdout().lock(), "{table}")?;
     Ok(())
@@ -102,4 +106,39 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
 fn headed(name: &str, context: &Context) -> Option<&'static CatalogueEntry> {
     let entry = context.engine.models().show(name).ok().map(|(entry, _)| entry)?;
     Some(entry).filter(|e| !matches!(e.usable, Usable::Encoder | Usable::Static))
+}
+
+/// Writes a fact for people: of weights, how many bytes there are of each type.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(bytes) => {
+            let each = bytes.iter().map(|(kind, bytes)| {
+                format!("{kind} {:.1} MB", bytes.as_f64().unwrap_or_default() / 1e6)
+            });
+            each.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn convert(name: &str, out: &Path, precision: Precision, context: &Context) -> anyhow::Result<()> {
+    let path = context.engine.models().resolve(name)?;
+    let done = model::convert(&path, out, precision, context.progress())?;
+    if context.common.json {
+        return print_json(&json!({
+            "model": name, "output": out.display().to_string(), "precision": precision.name(),
+            "tensors": done.tensors, "bytes_before": done.bytes_before, "bytes_after": done.bytes_after,
+        }));
+    }
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    writeln!(
+        io::stdout().lock(),
+        "{name} in {precision} is in {}: {} tensors converted, {:.1} MB of weights instead of {:.1}",
+        out.display(),
+        done.tensors,
+        megabytes(done.bytes_after),
+        megabytes(done.bytes_before)
+    )?;
+    Ok(())
 }

@@ -194,3 +194,57 @@ fn bad_input_is_named_and_what_was_done_is_kept() {
     place.fails(2, &["encode", "./model", "corpus.jsonl", "-o", "w.parquet", "--values", "f16"]);
     place.fails(4, &["encode", "./model", "missing.jsonl", "-o", "w.npy"]);
 }
+
+/// A transformer of a few kilobytes with random weights.
+const BERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/golden/tiny/bert-mean");
+
+#[test]
+fn weights_lie_in_memory_as_asked_for() {
+    let place = place(40, 30);
+    let one = |precision: &str| {
+        place.ok(&["encode", BERT, "--text", "the cat sat", "--precision", precision])
+    };
+    let stored = place.ok(&["encode", BERT, "--text", "the cat sat"]);
+    assert_eq!((one("stored"), one("f32")), (stored.clone(), stored.clone()));
+    let lossy = ["f16", "bf16", "int8"].map(one);
+    assert!(
+        lossy.iter().all(|lines| *lines != stored) && lossy[0] != lossy[1] && lossy[1] != lossy[2]
+    );
+    let message = place.fails(2, &["encode", BERT, "--text", "a", "--precision", "int9"]);
+    assert!(message.contains("did you mean `int8`?"), "{message}");
+    // What was begun in one precision does not go on in another.
+    let begin = ["encode", BERT, "corpus.jsonl", "-o", "v.npy", "--batch", "1"];
+    place.write("broken.jsonl", format!("{}\n{{", corpus(3, 4)));
+    let broken = ["encode", BERT, "broken.jsonl", "-o", "w.npy", "--batch", "1"];
+    place.fails(3, &broken);
+    let other = [&broken[..], &["--resume", "--precision", "int8"]].concat();
+    let message = place.fails(5, &other);
+    assert!(message.contains("w.npy"), "{message}");
+    place.ok(&[&begin[..], &["--precision", "int8"]].concat());
+    assert_eq!(bytes(&place, "v.npy").len() % 64, 0);
+}
+
+#[test]
+fn a_model_is_converted_shown_and_used() {
+    let place = Place::new();
+    let done = place.json(&["models", "convert", BERT, "half", "--precision", "f16"]);
+    assert_eq!(done["bytes_before"].as_u64(), done["bytes_after"].as_u64().map(|bytes| 2 * bytes));
+    let shown = place.json(&["models", "show", "./half"]);
+    assert_eq!(shown["weights"]["F16"], done["bytes_after"]);
+    let table = place.ok(&["models", "show", "./half"]);
+    assert!(table.contains("F16 0.0 MB"), "{table}");
+    let line = place.ok(&["encode", "./half", "--text", "the cat sat"]);
+    assert!(line.starts_with("{\"_id\":\"1\",\"vector\":["), "{line}");
+    place.write("c.jsonl", "{\"_id\": \"1\", \"text\": \"the cat sat\"}\n");
+    place.ok(&["index", "c.ecp", "c.jsonl", "--channel", "dense=./half(precision=int8)"]);
+    let state = place.json(&["inspect", "c.ecp"]);
+    let spec = state["channels"]["dense"]["spec"].as_str().unwrap();
+    assert!(spec.ends_with("half(precision=int8)"), "{spec}");
+    let int8 = place.fails(2, &["models", "convert", BERT, "q", "--precision", "int8"]);
+    assert!(int8.contains("int8 is made when a model is opened"), "{int8}");
+    let there = place.fails(5, &["models", "convert", BERT, "half", "--precision", "f16"]);
+    assert!(there.contains("half exists already"), "{there}");
+    let bad =
+        place.fails(2, &["index", "d.ecp", "c.jsonl", "--channel", "dense=./half(precision=i8)"]);
+    assert!(bad.contains("stored, f32, f16, bf16 and int8"), "{bad}");
+}

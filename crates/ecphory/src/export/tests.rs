@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::output::beside;
 use super::*;
-use crate::{EncodingOptions, EngineConfig, Error, StoreConfig};
+use crate::{EncoderOptions, EncodingOptions, EngineConfig, Error, StoreConfig};
 
 use crate::tiny_model::{Sequence, sentence, write_model};
 
@@ -52,7 +52,7 @@ fn place(i: usize) -> Place {
 impl Desk {
     fn begin(&self, name: &str, options: &ExportOptions) -> Result<VectorExport<'_>> {
         let model = self.folder.path().join("model");
-        let encoder = self.engine.encoder(model.to_str().unwrap(), None)?;
+        let encoder = self.engine.encoder(model.to_str().unwrap(), &EncoderOptions::default())?;
         let path = self.folder.path().join(name);
         VectorExport::to_file(&self.engine, encoder, &path, options, &Silent)
     }
@@ -102,7 +102,8 @@ impl Desk {
 
     fn vectors(&self) -> Vec<f32> {
         let model = self.folder.path().join("model");
-        let encoder = self.engine.encoder(model.to_str().unwrap(), None).unwrap();
+        let encoder =
+            self.engine.encoder(model.to_str().unwrap(), &EncoderOptions::default()).unwrap();
         let texts: Vec<&str> = self.texts.iter().map(|(_, text)| text.as_str()).collect();
         self.engine.encode(&encoder, &texts, Role::Document, &Silent).unwrap()
     }

@@ -88,6 +88,9 @@ pub enum KindEntry {
         max_tokens: Option<u32>,
         /// How long texts are cut into passages.
         passages: Option<String>,
+        /// In which precision the encoder holds its weights; missing where it is that of the files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        precision: Option<String>,
     },
 }
 
@@ -399,11 +402,14 @@ impl ChannelEntry {
             ChannelKind::Bm25(Bm25Settings { k1, b, analyzer }) => {
                 KindEntry::Bm25 { k1, b, analyzer }
             }
-            ChannelKind::Dense(settings) => {
-                let DenseSettings { encoder, fingerprint, dimensions, max_tokens, passages } =
-                    settings;
-                KindEntry::Dense { encoder, fingerprint, dimensions, max_tokens, passages }
-            }
+            ChannelKind::Dense(settings) => KindEntry::Dense {
+                encoder: settings.encoder,
+                fingerprint: settings.fingerprint,
+                dimensions: settings.dimensions,
+                max_tokens: settings.max_tokens,
+                passages: settings.passages,
+                precision: settings.precision,
+            },
         };
         Self { name: channel.name.clone(), fields: channel.fields.clone(), kind }
     }
@@ -413,11 +419,21 @@ impl ChannelEntry {
             KindEntry::Bm25 { k1, b, analyzer } => {
                 ChannelKind::Bm25(Bm25Settings { k1, b, analyzer })
             }
-            KindEntry::Dense { encoder, fingerprint, dimensions, max_tokens, passages } => {
-                let settings =
-                    DenseSettings { encoder, fingerprint, dimensions, max_tokens, passages };
-                ChannelKind::Dense(settings)
-            }
+            KindEntry::Dense {
+                encoder,
+                fingerprint,
+                dimensions,
+                max_tokens,
+                passages,
+                precision,
+            } => ChannelKind::Dense(DenseSettings {
+                encoder,
+                fingerprint,
+                dimensions,
+                max_tokens,
+                passages,
+                precision,
+            }),
         };
         ChannelSchema { name: self.name.clone(), fields: self.fields.clone(), kind }
     }

@@ -36,6 +36,7 @@ pub fn dense_channel(name: &str, dimensions: u32) -> ChannelSchema {
             dimensions,
             max_tokens: Some(128),
             passages: None,
+            precision: None,
         }),
     }
 }

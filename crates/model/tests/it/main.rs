@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod convert;
 mod damage;
 mod decoders;
 mod gguf_damage;
 mod heads;
 mod me5;
 mod minilm;
+mod precision;
 mod smollm2;
 mod support;
 mod tiny;

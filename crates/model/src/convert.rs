@@ -1,0 +1,174 @@
+//! Model directories whose weights are stored in another type.
+//!
+//! Every `.safetensors` file below the directory is rewritten tensor by tensor, as the converted one is needed; everything
+//! else is copied. The work is done in a folder beside the new one, which takes its name by one rename.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ecphory_core::Progress;
+
+use crate::error::{Error, Result};
+use crate::precision::Precision;
+use crate::stored::Stored;
+use file::WeightFile;
+
+/// How the files of weights are called.
+const EXTENSION: &str = "safetensors";
+/// How the file that lists the tensors of several others ends.
+const INDEX: &str = ".safetensors.index.json";
+
+/// What a conversion did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// How many tensors were rounded or widened.
+    pub tensors: usize,
+    /// The bytes of all tensors before.
+    pub bytes_before: u64,
+    /// The bytes of all tensors after.
+    pub bytes_after: u64,
+}
+
+/// Copies a model directory in the Hugging Face layout to `out`, its floating-point tensors (F32, F16 and BF16) in the
+/// type of a precision: rounded to the nearest, ties to even, or widened. Integers, tensors of other types, and all other files are
+/// as they were, but for hidden ones, which are left out. Encoders, generators and static tables alike: no architecture has to be known.
+///
+/// `out` appears whole or not at all. Memory is that of a small buffer; the disk needs room for the new directory. Reports a task `convert
+/// FILE` for each file of weights, with one unit a byte read.
+///
+/// # Errors
+/// `Usage` for a precision that files cannot have, `Conflict` where `out` exists, `NotFound` where the directory has no
+/// safetensors, `Corrupt` for a damaged file, `Input` for a number that the type cannot hold, `Interrupted`.
+pub fn convert(
+    model: &Path,
+    out: &Path,
+    precision: Precision,
+    progress: &dyn Progress,
+) -> Result<Converted> {
+    let stored = match precision {
+        Precision::F32 => Stored::F32,
+        Precision::F16 => Stored::F16,
+        Precision::Bf16 => Stored::Bf16,
+        Precision::Stored | Precision::Int8 => return Err(Error::NotStorable { precision }),
+    };
+    if out.symlink_metadata().is_ok() {
+        return Err(Error::OutputExists { path: out.to_owned() });
+    }
+    let files = files_of(model)?;
+    if !files.iter().any(|path| is_weights(path)) {
+        return Err(Error::MissingFile {
+            directory: model.to_owned(),
+            file: format!("file of weights (.{EXTENSION})"),
+            hint: "only weights that are saved as safetensors are converted",
+        });
+    }
+    // An absolute path has a parent, in which the rename stays on one file system.
+    let out = std::path::absolute(out)?;
+    let parent = out.parent().ok_or_else(|| Error::OutputExists { path: out.clone() })?;
+    fs_err::create_dir_all(parent)?;
+    let partial = tempfile::Builder::new().prefix(".convert-").tempdir_in(parent)?;
+    let done = write_all(model, &files, partial.path(), (stored, progress))?;
+    // A temporary folder is for its owner only; a model is for whom the original is for.
+    fs_err::set_permissions(partial.path(), fs_err::metadata(model)?.permissions())?;
+    fs_err::rename(partial.path(), &out)?;
+    let _moved = partial.keep();
+    fs_err::File::open(parent)?.sync_all()?;
+    Ok(done)
+}
+
+/// Returns the bytes of a directory's weights by their type, as safetensors calls it.
+///
+/// # Errors
+/// As [`convert`]; reads only the headers.
+pub fn weight_bytes(model: &Path) -> Result<BTreeMap<String, u64>> {
+    let mut bytes = BTreeMap::new();
+    for path in files_of(model)?.iter().filter(|path| is_weights(path)) {
+        for tensor in WeightFile::open(&model.join(path))?.tensors {
+            *bytes.entry(tensor.dtype.to_string()).or_default() += tensor.range.len() as u64;
+        }
+    }
+    Ok(bytes)
+}
+
+fn is_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == EXTENSION)
+}
+
+/// Lists the files below a directory by their paths in it, in the order of their names, without hidden ones.
+fn files_of(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(directory.join(&folder))? {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            // The cache of the Hugging Face client holds links to files.
+            let metadata = fs_err::metadata(entry.path())?;
+            if metadata.is_dir() {
+                folders.push(path);
+            } else if metadata.is_file() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn write_all(
+    model: &Path,
+    files: &[PathBuf],
+    partial: &Path,
+    (stored, progress): (Stored, &dyn Progress),
+) -> Result<Converted> {
+    let mut done = Converted::default();
+    let mut folders = vec![partial.to_owned()];
+    for path in files {
+        let (from, to) = (model.join(path), partial.join(path));
+        let folder = to.parent().expect("it lies in the partial folder").to_owned();
+        fs_err::create_dir_all(&folder)?;
+        folders.push(folder);
+        if is_weights(path) {
+            let source = WeightFile::open(&from)?;
+            progress.begin(&format!("convert {}", path.display()), source.bytes());
+            let written = source.write_as(stored, &to, progress);
+            progress.end();
+            written?;
+            done.bytes_before += source.bytes();
+            done.bytes_after += source.bytes_as(stored);
+            done.tensors += source.changed_by(stored);
+        } else {
+            copy(&from, &to, model, stored)?;
+        }
+        fs_err::File::open(&to)?.sync_all()?;
+    }
+    folders.sort();
+    folders.dedup();
+    for folder in folders {
+        fs_err::File::open(folder)?.sync_all()?;
+    }
+    Ok(done)
+}
+
+/// Copies a file; the list of files of weights gets their new size.
+fn copy(from: &Path, to: &Path, model: &Path, stored: Stored) -> Result<()> {
+    if !from.to_string_lossy().ends_with(INDEX) {
+        fs_err::copy(from, to)?;
+        return Ok(());
+    }
+    let mut index: serde_json::Value = crate::json::read(from)?;
+    let mut bytes = 0;
+    let folder = from.parent().unwrap_or(model);
+    for path in files_of(folder)?.iter().filter(|path| is_weights(path)) {
+        bytes += WeightFile::open(&folder.join(path))?.bytes_as(stored);
+    }
+    if let Some(size) = index.pointer_mut("/metadata/total_size") {
+        *size = bytes.into();
+    }
+    Ok(fs_err::write(to, serde_json::to_vec_pretty(&index).map_err(std::io::Error::from)?)?)
+}
