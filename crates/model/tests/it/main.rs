@@ -9,6 +9,8 @@ mod gguf_damage;
 mod heads;
 mod me5;
 mod minilm;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod smollm2;
 mod support;
 mod tiny;
