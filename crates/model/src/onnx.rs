@@ -17,7 +17,7 @@ use crate::precision::Precision;
 pub(crate) use graph::Graph;
 
 /// What runs the transformer of an encoder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Runtime {
     /// This crate, from the weights of the directory.
     #[default]

@@ -24,6 +24,10 @@ pub struct Encode {
     /// Cut texts at this many tokens [default: the model's limit].
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<usize>,
+    /// Run the model's graph (model.onnx or onnx/model.onnx) through this ONNX Runtime library.
+    #[cfg(feature = "onnx")]
+    #[arg(long, value_name = "LIBRARY")]
+    pub onnx_runtime: Option<PathBuf>,
     /// A field of the documents to encode; of several, the texts are joined [default: title and text].
     #[arg(long = "field", value_name = "NAME", requires = "input")]
     pub fields: Vec<String>,

@@ -2,11 +2,14 @@
 
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ecphory::export::{Existing, ExportOptions, Exported, ValueType, VectorExport};
 use ecphory::read::{self, Place, Summary, TextOptions};
-use ecphory::{Error, ErrorKind, Role};
+use ecphory::{Encoder, Error, ErrorKind, Role};
+#[cfg(feature = "onnx")]
+use ecphory::{EncoderOptions, Runtime};
 use fs_err as fs;
 use serde_json::json;
 
@@ -24,7 +27,7 @@ pub fn encode(args: &Encode, context: &Context) -> anyhow::Result<()> {
     let start = Instant::now();
     let source = Source::of(args);
     let options = options(args, &source)?;
-    let encoder = context.engine.encoder(&args.model, args.max_tokens)?;
+    let encoder = encoder(args, context)?;
     let progress = context.progress();
     let mut out = io::stdout().lock();
     let mut export = match &args.output {
@@ -46,6 +49,20 @@ pub fn encode(args: &Encode, context: &Context) -> anyhow::Result<()> {
         Ok((read, done)) => report(args, &read, done, start.elapsed().as_secs_f64(), context),
         Err(error) => Err(stopped(args, error, done, context)),
     }
+}
+
+fn encoder(args: &Encode, context: &Context) -> ecphory::Result<Arc<Encoder>> {
+    #[cfg(feature = "onnx")]
+    if let Some(library) = &args.onnx_runtime {
+        let options = EncoderOptions {
+            max_tokens: args.max_tokens,
+            runtime: Runtime::Onnx { library: library.clone() },
+            ..EncoderOptions::default()
+        };
+        let directory = context.engine.models().resolve(&args.model)?;
+        return Ok(Arc::new(Encoder::open(&directory, &options)?));
+    }
+    context.engine.encoder(&args.model, args.max_tokens)
 }
 
 fn options(args: &Encode, source: &Source<'_>) -> anyhow::Result<ExportOptions> {
