@@ -72,12 +72,6 @@ impl Encoder {
     /// # Errors
     /// `NotFound` for a missing file, `Input` for a model that is not supported, `Corrupt` for damaged
     /// files, `Usage` for a limit that the model does not have.
-    #[cfg_attr(
-        feature = "onnx",
-        doc = "Through ONNX Runtime also: `NotFound` for a missing library or graph, `Input` for a library that does not
-        load or is too old and for inputs or outputs that are not known, `Corrupt` for a damaged graph, `Conflict` where
-        the process has loaded another library, `Usage` for a model or a precision that has no graph."
-    )]
     pub fn open(directory: &Path, options: &EncoderOptions) -> Result<Self> {
         let layout = load::layout(directory)?;
         let loaded = load::load(layout, directory, options)?;

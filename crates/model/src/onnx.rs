@@ -29,6 +29,13 @@ pub enum Runtime {
     ///
     /// Batches are padded to their longest text, so the last bits of a vector may depend on the texts that it is
     /// encoded with, and on the version of the library. A fingerprint says that a vector was made by ONNX Runtime.
+    ///
+    /// Opening an encoder gives `NotFound` for a missing library or graph, `Input` for a library that does not load or is
+    /// too old and for inputs or outputs that are not known, `Corrupt` for a graph that is damaged or whose states have
+    /// another size than `config.json` says, `Conflict` where the process has loaded another library, `Usage` for a
+    /// static table, a cross-encoder or a masked language model, and for a precision other than `Stored`.
+    /// Encoding gives `Corrupt` where the library refuses to run the graph.
+    ///
     /// Each batch runs on the one thread of the caller's pool that has it; no other threads are started.
     Onnx {
         /// The library, such as `libonnxruntime.so` of version 1.17 or later. A process can load one; it stays loaded.
