@@ -240,7 +240,13 @@ impl Engine {
 /// Returns how the encoder of a channel is opened.
 fn encoder_options(max_tokens: Option<u32>, precision: Option<&str>) -> Result<EncoderOptions> {
     let precision = precision.map(str::parse::<Precision>).transpose()?.unwrap_or_default();
-    Ok(EncoderOptions { max_tokens: max_tokens.map(|count| count as usize), precision })
+    let max_tokens = max_tokens.map(|count| count as usize);
+    Ok(EncoderOptions {
+        max_tokens,
+        precision,
+        #[cfg(feature = "onnx")]
+        runtime: ecphory_model::Runtime::default(),
+    })
 }
 
 /// Returns the name by which a model is found again: a relative path would depend on where one stands.

@@ -76,6 +76,8 @@ pub use ecphory_index::{
     DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, Written,
 };
 pub use ecphory_model as model;
+#[cfg(feature = "onnx")]
+pub use ecphory_model::Runtime;
 pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};
 pub use ecphory_text as text;
 

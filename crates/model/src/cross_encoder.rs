@@ -159,7 +159,7 @@ impl CrossEncoder {
             let states = trunk.backbone.forward(run, &batch);
             let hidden = trunk.config.hidden();
             let pooled = self.head.pool_batch(states.values(), hidden, &batch);
-            self.head.finish(run, trunk.runner.level(), pooled, hidden)
+            Ok(self.head.finish(run, trunk.runner.level(), pooled, hidden))
         })?;
         let mut out = vec![0.0; documents.len()];
         for (indices, logits) in batches {

@@ -25,6 +25,9 @@ pub struct EncoderOptions {
     /// The precision of a transformer's weights in memory, which changes vectors where it is less than that of the
     /// files. Static tables have no linear maps and stay as they are.
     pub precision: Precision,
+    /// What runs the transformer of an encoder.
+    #[cfg(feature = "onnx")]
+    pub runtime: crate::onnx::Runtime,
 }
 
 /// What a text is: it chooses the prompt that is put before it, where the model has any.
@@ -39,7 +42,12 @@ pub enum Role {
 /// A model that makes one vector of a text.
 ///
 /// The vector of a text is the same, bit for bit, whatever texts it is encoded with, in which order, and on
-/// how many threads. Memory: the weights once more in the order of the matrix kernels (the token table stays
+/// how many threads.
+#[cfg_attr(
+    feature = "onnx",
+    doc = "(Through ONNX Runtime the last bits may depend on the other texts: see [`Runtime`](crate::Runtime).)"
+)]
+/// Memory: the weights once more in the order of the matrix kernels (the token table stays
 /// in the file's map), and per thread the states of one batch, about 10 MiB for MiniLM.
 pub struct Encoder {
     name: String,
@@ -66,7 +74,7 @@ impl Encoder {
     /// files, `Usage` for a limit that the model does not have.
     pub fn open(directory: &Path, options: &EncoderOptions) -> Result<Self> {
         let layout = load::layout(directory)?;
-        let loaded = load::load(layout, directory, options.precision)?;
+        let loaded = load::load(layout, directory, options)?;
         let (least, most) = loaded.token_limits;
         let max_tokens = options.max_tokens.unwrap_or(loaded.default_tokens);
         if !(least..=most).contains(&max_tokens) {
@@ -104,10 +112,7 @@ impl Encoder {
 
     /// Returns the kind of model: `bert`, `distilbert`, `roberta`, `mpnet`, `modernbert` or `static`.
     pub fn architecture(&self) -> &'static str {
-        match &self.body {
-            Body::Transformer { config, .. } => config.architecture(),
-            Body::Static(_) => "static",
-        }
+        self.body.architecture()
     }
 
     /// Returns how many values a vector has.
@@ -187,14 +192,12 @@ impl Encoder {
         if self.lower_case {
             text = text.to_lowercase().into();
         }
-        let (tokens, rows) = match &self.body {
-            Body::Transformer { config, .. } => {
-                (self.tokenizer.encode(&text, self.max_tokens)?, config.vocabulary())
-            }
-            Body::Static(table) => {
-                (self.tokenizer.encode_bare(&text, self.max_tokens)?, table.tokens())
-            }
+        let tokens = if self.body.has_special_tokens() {
+            self.tokenizer.encode(&text, self.max_tokens)?
+        } else {
+            self.tokenizer.encode_bare(&text, self.max_tokens)?
         };
+        let rows = self.body.vocabulary();
         match tokens.iter().find(|&&token| token as usize >= rows) {
             Some(&token) => Err(Error::TokenOutside { model: self.name.clone(), token, rows }),
             None => Ok(tokens),
@@ -202,12 +205,23 @@ impl Encoder {
     }
 
     /// Encodes some texts on this thread.
-    fn encode_batch(&self, run: &mut Eval, sequences: &[&[u32]]) -> Vec<f32> {
+    #[cfg_attr(
+        not(feature = "onnx"),
+        allow(clippy::unnecessary_wraps, reason = "only a graph of another runtime can fail")
+    )]
+    fn encode_batch(&self, run: &mut Eval, sequences: &[&[u32]]) -> Result<Vec<f32>> {
         let (pooled, columns) = match &self.body {
             Body::Transformer { config, backbone } => {
                 let batch = TokenBatch::new(sequences.iter().copied());
                 let states = backbone.forward(run, &batch);
                 let pooled = self.head.pool_batch(states.values(), config.hidden(), &batch);
+                (pooled, config.hidden() * self.head.pooling.len())
+            }
+            #[cfg(feature = "onnx")]
+            Body::Graph { config, graph } => {
+                let batch = TokenBatch::new(sequences.iter().copied());
+                let states = graph.states(&batch)?;
+                let pooled = self.head.pool_batch(&states, config.hidden(), &batch);
                 (pooled, config.hidden() * self.head.pooling.len())
             }
             Body::Static(table) => {
@@ -217,7 +231,7 @@ impl Encoder {
                 (pooled, table.dimensions())
             }
         };
-        self.head.finish(run, self.runner.level(), pooled, columns)
+        Ok(self.head.finish(run, self.runner.level(), pooled, columns))
     }
 }
 

@@ -290,6 +290,46 @@ pub enum Error {
         failures: Vec<SourceFailure>,
     },
 
+    /// An ONNX Runtime library cannot be loaded, or is too old.
+    #[cfg(feature = "onnx")]
+    #[error("{} is no ONNX Runtime that can be used: {source}", path.display())]
+    OnnxLibrary {
+        /// The library.
+        path: PathBuf,
+        /// What the loader says.
+        source: Box<ort::LoadDynamicError>,
+    },
+
+    /// A process has one ONNX Runtime, and this one has loaded another file.
+    #[cfg(feature = "onnx")]
+    #[error("{} cannot be loaded, this process runs {} already", path.display(), loaded.display())]
+    OnnxLibraryTaken {
+        /// The library.
+        path: PathBuf,
+        /// The one that is loaded.
+        loaded: PathBuf,
+    },
+
+    /// ONNX Runtime refuses a graph, when it is loaded or when it is run.
+    #[cfg(feature = "onnx")]
+    #[error("{}: ONNX Runtime says: {source}", path.display())]
+    OnnxGraph {
+        /// The graph.
+        path: PathBuf,
+        /// What the runtime says.
+        source: Box<ort::Error>,
+    },
+
+    /// Something was to run through ONNX Runtime that does not.
+    #[cfg(feature = "onnx")]
+    #[error("{} cannot run through ONNX Runtime: {reason}", model.display())]
+    NotOnnx {
+        /// The model directory.
+        model: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+
     /// The caller asked to stop.
     #[error("stopped")]
     Interrupted,
@@ -406,6 +446,14 @@ impl Error {
             | Error::Decoding { .. }
             | Error::SeveralModels { .. } => ErrorKind::Usage,
             Error::NameTaken { .. } | Error::OutputExists { .. } => ErrorKind::Conflict,
+            #[cfg(feature = "onnx")]
+            Error::OnnxLibrary { .. } => ErrorKind::Input,
+            #[cfg(feature = "onnx")]
+            Error::OnnxLibraryTaken { .. } => ErrorKind::Conflict,
+            #[cfg(feature = "onnx")]
+            Error::OnnxGraph { .. } => ErrorKind::Corrupt,
+            #[cfg(feature = "onnx")]
+            Error::NotOnnx { .. } => ErrorKind::Usage,
             Error::Pull { failures, .. } => pull_kind(failures),
             Error::Interrupted => ErrorKind::Interrupted,
         }

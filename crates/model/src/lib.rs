@@ -29,6 +29,8 @@ mod layout;
 mod load;
 mod masked_lm;
 mod names;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod plan;
 mod post_norm;
 mod pre_norm;
@@ -53,6 +55,8 @@ pub use generate::{
 };
 pub use gguf::GgufProblem;
 pub use masked_lm::{MaskedLm, TokenLogits};
+#[cfg(feature = "onnx")]
+pub use onnx::Runtime;
 pub use precision::Precision;
 pub use store::{
     CatalogueEntry, Conversion, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue,

@@ -6,19 +6,58 @@ use ecphory_core::storage::Bytes;
 
 use crate::backbone::{Backbone, BackboneConfig};
 use crate::config;
+use crate::encoder::EncoderOptions;
 use crate::error::{Error, Result};
 use crate::eval::Eval;
 use crate::executor::Executor;
 use crate::head::{Head, Step};
 use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
+#[cfg(feature = "onnx")]
+use crate::onnx::{Graph, Runtime};
 use crate::precision::Precision;
 use crate::static_table::{self, StaticTable, UNLIMITED};
 use crate::weights::Weights;
 
 /// What makes states of tokens.
 pub(crate) enum Body {
-    Transformer { config: Box<BackboneConfig>, backbone: Backbone<Eval> },
+    Transformer {
+        config: Box<BackboneConfig>,
+        backbone: Backbone<Eval>,
+    },
+    /// A transformer that another runtime computes.
+    #[cfg(feature = "onnx")]
+    Graph {
+        config: Box<BackboneConfig>,
+        graph: Graph,
+    },
     Static(Box<StaticTable>),
+}
+
+impl Body {
+    /// Returns the kind of model.
+    pub(crate) fn architecture(&self) -> &'static str {
+        match self {
+            Body::Transformer { config, .. } => config.architecture(),
+            #[cfg(feature = "onnx")]
+            Body::Graph { config, .. } => config.architecture(),
+            Body::Static(_) => "static",
+        }
+    }
+
+    /// Returns how many tokens it knows.
+    pub(crate) fn vocabulary(&self) -> usize {
+        match self {
+            Body::Transformer { config, .. } => config.vocabulary(),
+            #[cfg(feature = "onnx")]
+            Body::Graph { config, .. } => config.vocabulary(),
+            Body::Static(table) => table.tokens(),
+        }
+    }
+
+    /// Returns whether it reads the tokens that begin and end a text.
+    pub(crate) fn has_special_tokens(&self) -> bool {
+        !matches!(self, Body::Static(_))
+    }
 }
 
 /// Everything about a model but its tokenizer.
@@ -86,33 +125,61 @@ pub(crate) fn layout(directory: &Path) -> Result<Layout> {
 }
 
 /// Loads the weights of a model.
-pub(crate) fn load(layout: Layout, directory: &Path, precision: Precision) -> Result<Loaded> {
+pub(crate) fn load(layout: Layout, directory: &Path, options: &EncoderOptions) -> Result<Loaded> {
     match layout.kind {
-        BodyKind::Transformer => load_transformer(layout, precision),
-        BodyKind::Static => load_static(directory, layout),
+        BodyKind::Transformer => load_transformer(layout, options),
+        BodyKind::Static => {
+            #[cfg(feature = "onnx")]
+            options.runtime.check_own(directory)?;
+            load_static(directory, layout)
+        }
     }
 }
 
-fn load_transformer(layout: Layout, mut precision: Precision) -> Result<Loaded> {
-    let config = BackboneConfig::open(&layout.body)?;
-    let mut weights = Weights::open(&layout.body)?;
-    let backbone = Backbone::load(&config, &mut weights, &mut precision)?;
-    let pooled = config.hidden() * layout.pooling.len();
-    let mut files = weights.contents();
-    let head = load_head(&layout, pooled, &mut files)?;
+fn load_transformer(layout: Layout, options: &EncoderOptions) -> Result<Loaded> {
+    let config = Box::new(BackboneConfig::open(&layout.body)?);
+    let (hidden, sizes) = (config.hidden(), config.describe());
     // `[CLS]`, one token, `[SEP]`.
     let (least, most) = (3, config.max_tokens());
-    let (sizes, steps) = (config.describe(), describe(&layout.steps));
-    let settings = format!("{sizes}\n{:?}\n{steps}{}", layout.pooling, precision.describe());
+    let Runnable { body, mut files, described } = runnable(&layout.body, config, options)?;
+    let head = load_head(&layout, hidden * layout.pooling.len(), &mut files)?;
+    let steps = describe(&layout.steps);
     Ok(Loaded {
-        settings,
+        settings: format!("{sizes}\n{:?}\n{steps}{described}", layout.pooling),
         default_tokens: layout.max_tokens.map_or(most, |n| n.clamp(least, most)),
-        body: Body::Transformer { config: Box::new(config), backbone },
+        body,
         token_limits: (least, most),
         head,
         files,
         layout,
     })
+}
+
+/// A transformer with what a fingerprint says of it.
+struct Runnable {
+    body: Body,
+    files: Vec<Bytes>,
+    /// What changes vectors besides the files and the sizes.
+    described: String,
+}
+
+fn runnable(
+    directory: &Path,
+    config: Box<BackboneConfig>,
+    options: &EncoderOptions,
+) -> Result<Runnable> {
+    #[cfg(feature = "onnx")]
+    if let Runtime::Onnx { library } = &options.runtime {
+        Runtime::check_precision(directory, options.precision)?;
+        let (graph, files) = Graph::open(directory, library, config.hidden())?;
+        let described = "\nruntime onnxruntime".to_owned();
+        return Ok(Runnable { body: Body::Graph { config, graph }, files, described });
+    }
+    let mut precision = options.precision;
+    let mut weights = Weights::open(directory)?;
+    let backbone = Backbone::load(&config, &mut weights, &mut precision)?;
+    let (files, described) = (weights.contents(), precision.describe());
+    Ok(Runnable { body: Body::Transformer { config, backbone }, files, described })
 }
 
 fn load_static(directory: &Path, mut layout: Layout) -> Result<Loaded> {

@@ -217,7 +217,7 @@ impl MaskedLm {
             let logits = self.head.logits(run, &states);
             let row = self.vocabulary();
             let rows = batch.spans.iter().map(|s| &logits.values()[s.start * row..s.end * row]);
-            rows.map(<[f32]>::to_vec).collect::<Vec<_>>()
+            Ok(rows.map(<[f32]>::to_vec).collect::<Vec<_>>())
         })?;
         let mut out: Vec<TokenLogits> =
             tokens.into_iter().map(|tokens| TokenLogits { tokens, values: Vec::new() }).collect();

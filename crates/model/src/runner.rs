@@ -39,12 +39,12 @@ impl Runner {
     }
 
     /// Calls `work` on the current pool for batches of texts, given the length of each; returns, for every batch,
-    /// the texts it had and what `work` made of them.
+    /// the texts it had and what `work` made of them, or its error.
     pub(crate) fn run<T: Send>(
         &self,
         lengths: &[usize],
         progress: &dyn Progress,
-        work: impl Fn(&mut Eval, &[usize]) -> T + Sync,
+        work: impl Fn(&mut Eval, &[usize]) -> Result<T> + Sync,
     ) -> Result<Vec<(Vec<usize>, T)>> {
         let threads = rayon::current_num_threads();
         let batches = plan::batches(lengths, threads);
@@ -64,7 +64,7 @@ impl Runner {
                 let made = work(&mut run, &batch);
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(run);
                 progress.advance(batch.len() as u64);
-                Ok((batch, made))
+                Ok((batch, made?))
             })
             .collect()
     }

@@ -36,6 +36,8 @@ pub(crate) struct Trunk {
 impl Trunk {
     /// Opens a directory; the weights come along for the head, with the prefix of the transformer chosen.
     pub(crate) fn open(directory: &Path, options: &EncoderOptions) -> Result<(Self, Weights)> {
+        #[cfg(feature = "onnx")]
+        options.runtime.check_own(directory)?;
         load::check_directory(directory)?;
         let body = layout::first_module(directory)?;
         let config = BackboneConfig::open(&body)?;

@@ -29,6 +29,10 @@ pub struct Encode {
     /// and changes vectors in the third digit.
     #[arg(long, value_name = "PRECISION", default_value_t = Precision::Stored)]
     pub precision: Precision,
+    /// Run the model's graph (model.onnx or onnx/model.onnx) through this ONNX Runtime library.
+    #[cfg(feature = "onnx")]
+    #[arg(long, value_name = "LIBRARY")]
+    pub onnx_runtime: Option<PathBuf>,
     /// A field of the documents to encode; of several, the texts are joined [default: title and text].
     #[arg(long = "field", value_name = "NAME", requires = "input")]
     pub fields: Vec<String>,

@@ -2,11 +2,12 @@
 
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ecphory::export::{Existing, ExportOptions, Exported, ValueType, VectorExport};
 use ecphory::read::{self, Place, Summary, TextOptions};
-use ecphory::{EncoderOptions, Error, ErrorKind, Role};
+use ecphory::{Encoder, EncoderOptions, Error, ErrorKind, Role};
 use fs_err as fs;
 use serde_json::json;
 
@@ -24,8 +25,7 @@ pub fn encode(args: &Encode, context: &Context) -> anyhow::Result<()> {
     let start = Instant::now();
     let source = Source::of(args);
     let options = options(args, &source)?;
-    let opened = EncoderOptions { max_tokens: args.max_tokens, precision: args.precision };
-    let encoder = context.engine.encoder(&args.model, &opened)?;
+    let encoder = encoder(args, context)?;
     let progress = context.progress();
     let mut out = io::stdout().lock();
     let mut export = match &args.output {
@@ -47,6 +47,19 @@ pub fn encode(args: &Encode, context: &Context) -> anyhow::Result<()> {
         Ok((read, done)) => report(args, &read, done, start.elapsed().as_secs_f64(), context),
         Err(error) => Err(stopped(args, error, done, context)),
     }
+}
+
+fn encoder(args: &Encode, context: &Context) -> ecphory::Result<Arc<Encoder>> {
+    let options = EncoderOptions {
+        max_tokens: args.max_tokens,
+        precision: args.precision,
+        #[cfg(feature = "onnx")]
+        runtime: args
+            .onnx_runtime
+            .clone()
+            .map_or_else(ecphory::Runtime::default, |library| ecphory::Runtime::Onnx { library }),
+    };
+    context.engine.encoder(&args.model, &options)
 }
 
 fn options(args: &Encode, source: &Source<'_>) -> anyhow::Result<ExportOptions> {

@@ -10,6 +10,8 @@ mod gguf_damage;
 mod heads;
 mod me5;
 mod minilm;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod precision;
 mod smollm2;
 mod support;
