@@ -147,6 +147,7 @@ def fuse(plain, path, config):
 
 
 def quantize(graph, path):
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     flags = open("/proc/cpuinfo").read()
@@ -160,6 +161,8 @@ def quantize(graph, path):
         # Without VNNI, sums of two products of bytes saturate: a bit less keeps them whole.
         reduce_range=not has_vnni,
         weight_type=QuantType.QInt8,
+        # Types behind a fused node are not inferred.
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )
 
 

@@ -67,7 +67,7 @@ class SentenceTransformers(Encoding):
         self.batch = batch
         self.torch.set_num_threads(self.threads)
         transformer = self.models.Transformer(
-            model, max_seq_length=max_tokens, model_args={"dtype": self.torch.float32}
+            model, max_seq_length=max_tokens, model_kwargs={"dtype": self.torch.float32}
         )
         pooling = self.models.Pooling(transformer.get_word_embedding_dimension(), "mean")
         self.model = self.Model(

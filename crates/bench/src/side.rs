@@ -38,7 +38,9 @@ pub fn run(options: &Options) -> Result<()> {
         "ours-encode-int8" => encoder(options.threads, Precision::Int8)?,
         #[cfg(feature = "candle")]
         "candle" => Box::new(Served::new(encode::candle::Candle::default())),
-        name => bail!("there is no side {name} in this build (peers need the features `peers` and `candle`)"),
+        name => bail!(
+            "there is no side {name} in this build (peers need the features `peers` and `candle`)"
+        ),
     };
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {

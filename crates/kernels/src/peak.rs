@@ -38,8 +38,7 @@ impl Probe {
             }
             if is_x86_feature_detected!("avx512f") {
                 // SAFETY: as above.
-                probes
-                    .push(Self::new("FMA, 512 bits", 16 * 2, |n| unsafe { x86::floats_512(n) }));
+                probes.push(Self::new("FMA, 512 bits", 16 * 2, |n| unsafe { x86::floats_512(n) }));
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -54,7 +53,8 @@ impl Probe {
         {
             if is_x86_feature_detected!("avx2") {
                 // SAFETY: the CPU was asked, here and below.
-                probes.push(Self::new("maddubs, 256 bits", 32 * 2, |n| unsafe { x86::bytes_256(n) }));
+                probes
+                    .push(Self::new("maddubs, 256 bits", 32 * 2, |n| unsafe { x86::bytes_256(n) }));
             }
             if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl") {
                 // SAFETY: as above.
@@ -127,9 +127,7 @@ mod x86 {
     // The product has to depend on the sum, or it would be computed once.
     chains!(bytes_256, "avx2", |i| _mm256_set1_epi32(i32::from(i)), {
         let (x, ones) = (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi16(black_box(1)));
-        move |sum| {
-            _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(sum, x), ones))
-        }
+        move |sum| _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(sum, x), ones))
     });
     chains!(vnni_256, "avx512vnni,avx512vl", |i| _mm256_set1_epi32(i32::from(i)), {
         let (x, y) = (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi8(black_box(5)));

@@ -58,8 +58,7 @@ impl Graphs {
             "max_tokens": model.max_tokens,
         });
         let chosen = process.ask("choose", request)?;
-        let graphs =
-            Self { single: graph(&chosen["f32"]), int8: graph(&chosen["int8"]), folder };
+        let graphs = Self { single: graph(&chosen["f32"]), int8: graph(&chosen["int8"]), folder };
         for precision in [Precision::Single, Precision::Int8] {
             if let Some(Graph { name, times, .. }) = graphs.of(precision) {
                 eprintln!("{}: the faster graph is `{name}` ({times})", model.plan.name);

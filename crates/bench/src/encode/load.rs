@@ -15,9 +15,8 @@ pub fn run(setting: &Setting<'_>, agreement: &Agreement) {
     for round in 0..setting.runs {
         eprintln!("{}: load, round {}", setting.model.plan.name, round + 1);
         let sides = 0..setting.sides.len();
-        let times: Vec<Option<(f64, f64)>> = sides
-            .map(|side| or_left_out(setting.sides[side].name(), one(setting, side)))
-            .collect();
+        let times: Vec<Option<(f64, f64)>> =
+            sides.map(|side| or_left_out(setting.sides[side].name(), one(setting, side))).collect();
         opened.push(times.iter().map(|times| times.map(|times| times.0)).collect());
         first.push(times.iter().map(|times| times.map(|times| times.1)).collect());
     }

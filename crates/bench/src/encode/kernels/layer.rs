@@ -39,7 +39,8 @@ pub fn run(bench: &Bench, model: &Model) -> Result<()> {
             let parts = parts(bench, model, kind, &passages)?;
             let whole = seconds_of_passages(bench, &encoder, &passages)? * 1e3;
             let known: f64 = parts.iter().map(|part| part.1).sum();
-            let rest = ("the rest (embeddings, pooling, memory between the kernels)", whole - known);
+            let rest =
+                ("the rest (embeddings, pooling, memory between the kernels)", whole - known);
             for (index, (name, ms)) in parts.into_iter().chain([rest]).enumerate() {
                 if shares.len() == index {
                     shares.push((name, Vec::new()));

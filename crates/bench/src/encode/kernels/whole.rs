@@ -25,7 +25,8 @@ pub fn run(bench: &Bench, model: &Model) -> Result<()> {
         };
         let options = EncoderOptions { precision, ..EncoderOptions::default() };
         let encoder = Encoder::open(&model.directory, &options)?;
-        let title = if is_int8 { format!("{} int8", model.plan.name) } else { model.plan.name.to_owned() };
+        let title =
+            if is_int8 { format!("{} int8", model.plan.name) } else { model.plan.name.to_owned() };
         eprintln!("{title}: whole encodes, {}", on(bench.threads));
         let (mut batches, mut singles) = (Vec::new(), Vec::new());
         seconds_of_passages(bench, &encoder, &passages)?;
