@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
+use ecphory_core::storage::Directory;
 use ecphory_text::subword::Tokenizer;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -46,9 +47,11 @@ impl Engine for Candle {
             }
         }
         let config: Config = serde_json::from_value(config)?;
-        let weights = folder.join("model.safetensors");
+        // A map, which spares it a copy of the file.
+        let weights = Directory::map_file(&folder.join("model.safetensors"))?;
+        let weights = VarBuilder::from_slice_safetensors(&weights, DType::F32, &Device::Cpu)?;
         self.opened = Some(Opened {
-            model: BertModel::load(map(&weights)?, &config)?,
+            model: BertModel::load(weights, &config)?,
             tokenizer: Tokenizer::open(&folder.join("tokenizer.json"))?,
             max_tokens: count(request, "max_tokens")?,
             pad: count(request, "pad")? as u32,
@@ -99,10 +102,4 @@ impl Opened {
         let norm = mean.sqr()?.sum_keepdim(1)?.sqrt()?;
         mean.broadcast_div(&norm)?.to_vec2()
     }
-}
-
-#[allow(unsafe_code, reason = "candle leaves the file under its map to the caller")]
-fn map(weights: &Path) -> Result<VarBuilder<'static>> {
-    // SAFETY: nobody writes to the model cache while a benchmark runs.
-    Ok(unsafe { VarBuilder::from_mmaped_safetensors(&[weights], DType::F32, &Device::Cpu)? })
 }
