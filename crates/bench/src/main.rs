@@ -32,7 +32,7 @@ struct Args {
 enum Workload {
     /// Lexical indexing and search of the paragraphs of the Linux documentation: tantivy, bm25s.
     Bm25(bm25::Options),
-    /// Encoding with the same MiniLM weights: onnxruntime, sentence-transformers.
+    /// Encoding with the same weights: onnxruntime, sentence-transformers, candle, fastembed, the processor's peak.
     Encode(encode::Options),
     /// The transactional store: searching while writing, rewriting everything, memory, writing.
     Store(store::Options),

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use ecphory_model::Precision;
 use serde_json::{Value, json};
 
+use crate::encode::served::Served;
 use crate::{bm25, encode};
 
 /// Which side to be.
 #[derive(Args)]
 pub struct Options {
-    /// `ours-bm25`, `tantivy` or `ours-encode`
+    /// `ours-bm25`, `tantivy`, `ours-encode`, `ours-encode-int8` or `candle`
     name: String,
     /// How many threads the side may use
     #[arg(long, default_value_t = 1)]
@@ -32,8 +34,13 @@ pub fn run(options: &Options) -> Result<()> {
         "ours-bm25" => Box::new(bm25::ours::Ours::new(options.threads)?),
         #[cfg(feature = "peers")]
         "tantivy" => Box::new(bm25::tantivy::Tantivy::new(options.threads)),
-        "ours-encode" => Box::new(encode::ours::Ours::new(options.threads)?),
-        name => bail!("there is no side {name} in this build (peers need the feature `peers`)"),
+        "ours-encode" => encoder(options.threads, Precision::default())?,
+        "ours-encode-int8" => encoder(options.threads, Precision::Int8)?,
+        #[cfg(feature = "candle")]
+        "candle" => Box::new(Served::new(encode::candle::Candle::default())),
+        name => bail!(
+            "there is no side {name} in this build (peers need the features `peers` and `candle`)"
+        ),
     };
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
@@ -43,6 +50,10 @@ pub fn run(options: &Options) -> Result<()> {
         output.flush()?;
     }
     Ok(())
+}
+
+fn encoder(threads: usize, precision: Precision) -> Result<Box<dyn Side>> {
+    Ok(Box::new(Served::new(encode::ours::Ours::new(threads, precision)?)))
 }
 
 fn answer(side: &mut dyn Side, line: &str) -> Result<Value> {

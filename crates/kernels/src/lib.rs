@@ -10,6 +10,7 @@
 pub mod dot;
 mod level;
 pub mod nn;
+pub mod peak;
 pub mod postings;
 
 pub use level::Level;

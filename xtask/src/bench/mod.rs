@@ -29,6 +29,9 @@ pub fn run(args: &[String]) -> Result<bool> {
         !args.iter().any(|arg| ["--quick", "--no-record", "--help", "-h"].contains(&arg.as_str()));
     let passed = args.iter().filter(|arg| !["--json", "--no-record"].contains(&arg.as_str()));
     let load = record::load();
+    // Candle takes minutes to build, which only one workload needs.
+    let is_encode = args.iter().any(|arg| arg == "encode");
+    let features = if is_encode { "peers,candle" } else { "peers" };
     let mut child = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
             "run",
@@ -37,7 +40,7 @@ pub fn run(args: &[String]) -> Result<bool> {
             "--package",
             "ecphory-bench",
             "--features",
-            "peers",
+            features,
             "--",
         ])
         .args(passed)

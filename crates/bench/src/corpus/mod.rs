@@ -5,12 +5,19 @@
 
 pub mod linux_doc;
 pub mod scifact;
+pub mod xquad;
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use ecphory_text::Analyzer;
+
+/// The folder of a data set in one of the directories that `ECPHORY_DATA` names.
+pub fn dataset(name: &str) -> Option<PathBuf> {
+    let list = std::env::var_os("ECPHORY_DATA")?;
+    std::env::split_paths(&list).map(|path| path.join(name)).find(|path| path.is_dir())
+}
 
 /// Writes one text a line.
 pub fn write<S: AsRef<str>>(path: &Path, texts: impl IntoIterator<Item = S>) -> Result<()> {

@@ -18,20 +18,17 @@ pub struct SciFact {
 }
 
 #[derive(Deserialize)]
-struct Record {
+pub(super) struct Record {
     #[serde(rename = "_id")]
     id: String,
     #[serde(default)]
     title: String,
-    text: String,
+    pub(super) text: String,
 }
 
 /// Reads the collection; `None` where no directory of `ECPHORY_DATA` has it.
 pub fn read() -> Result<Option<SciFact>> {
-    let Some(list) = std::env::var_os("ECPHORY_DATA") else { return Ok(None) };
-    let folder =
-        std::env::split_paths(&list).map(|path| path.join("scifact")).find(|path| path.is_dir());
-    let Some(folder) = folder else { return Ok(None) };
+    let Some(folder) = super::dataset("scifact") else { return Ok(None) };
     let mut found = SciFact {
         ids: Vec::new(),
         texts: Vec::new(),
@@ -53,7 +50,8 @@ pub fn read() -> Result<Option<SciFact>> {
     Ok(Some(found))
 }
 
-fn records(folder: &Path, name: &str) -> Result<Vec<Record>> {
+/// The records of a file of JSON lines, plain or gzipped.
+pub(super) fn records(folder: &Path, name: &str) -> Result<Vec<Record>> {
     let plain = folder.join(name);
     let packed = folder.join(format!("{name}.gz"));
     let reader: Box<dyn Read> = if plain.exists() {
