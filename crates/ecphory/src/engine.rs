@@ -99,7 +99,7 @@ impl Engine {
         let directory = self.inner.models.resolve(name_or_path)?;
         // Two threads that ask at once wait for one to open the model, instead of both reading it.
         let mut encoders = self.inner.encoders.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (directory, *options);
+        let key = (directory, options.clone());
         if let Some(encoder) = encoders.get(&key) {
             return Ok(Arc::clone(encoder));
         }

@@ -18,7 +18,7 @@ use crate::precision::Precision;
 use crate::runner::Runner;
 
 /// How to open an encoder.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EncoderOptions {
     /// Tokens read of a text, special tokens included; the model's own limit where there is none here.
     pub max_tokens: Option<usize>,
