@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use super::super::models::Model;
 use super::super::sides::on;
-use super::Bench;
 use super::kinds::{Input, Kind, Map, wave};
+use super::{Bench, print};
 use crate::compare::median;
 
 const ROWS: [usize; 3] = [12, 128, 512];
@@ -69,7 +69,7 @@ fn one_size(bench: &Bench, model: &Model, users: &str, kind: Kind) {
             kind.unit(),
             on(bench.threads)
         );
-        bench.print(peak, metric, quality.join(", "), rounds);
+        print(peak, metric, &quality.join(", "), rounds);
     }
 }
 
