@@ -63,7 +63,7 @@ impl Engine for Candle {
     fn encode(&self, texts: &Texts) -> Result<Vec<f32>> {
         let opened = self.opened.as_ref().context("nothing is open")?;
         let tokens: Vec<Vec<u32>> = texts
-            .texts
+            .all
             .par_iter()
             .map(|text| {
                 opened.tokenizer.encode(&format!("{}{text}", texts.prefix), opened.max_tokens)

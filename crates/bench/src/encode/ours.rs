@@ -37,7 +37,7 @@ impl Engine for Ours {
 
     fn encode(&self, texts: &Texts) -> Result<Vec<f32>> {
         let encoder = self.encoder.as_ref().context("nothing is open")?;
-        let chosen: Vec<&str> = texts.texts.iter().map(String::as_str).collect();
+        let chosen: Vec<&str> = texts.all.iter().map(String::as_str).collect();
         // It puts the prompt of the role before a text itself.
         Ok(encoder.encode(&chosen, texts.role, &self.pool, &Silent)?)
     }

@@ -29,7 +29,7 @@ pub struct Texts {
     pub role: Role,
     /// What is to be put before each by a side that does not know prompts.
     pub prefix: String,
-    pub texts: Vec<String>,
+    pub all: Vec<String>,
 }
 
 /// An engine that answers requests.
@@ -54,8 +54,8 @@ impl<E: Engine> Served<E> {
             _ => Role::Document,
         };
         let prefix = text(request, "prefix")?.to_owned();
-        let texts = corpus::read(Path::new(text(request, "path")?))?;
-        self.sets.insert(text(request, "name")?.to_owned(), Texts { role, prefix, texts });
+        let all = corpus::read(Path::new(text(request, "path")?))?;
+        self.sets.insert(text(request, "name")?.to_owned(), Texts { role, prefix, all });
         Ok(())
     }
 
@@ -66,11 +66,11 @@ impl<E: Engine> Served<E> {
     }
 
     /// The times of some texts, each alone.
-    fn times(&self, all: &Texts, count: usize) -> Result<Vec<f64>> {
+    fn times(&self, texts: &Texts, count: usize) -> Result<Vec<f64>> {
         let mut times = Vec::new();
-        for text in all.texts.iter().take(count) {
-            let prefix = all.prefix.clone();
-            let alone = Texts { role: all.role, prefix, texts: vec![text.clone()] };
+        for text in texts.all.iter().take(count) {
+            let prefix = texts.prefix.clone();
+            let alone = Texts { role: texts.role, prefix, all: vec![text.clone()] };
             times.push(self.seconds(&alone)?);
         }
         Ok(times)

@@ -94,7 +94,7 @@ pub fn find(names: &[String]) -> Result<Vec<Side>> {
         let mut side = Side { known, version: String::new(), python };
         let version = side.spawn(1).and_then(|mut process| process.ask("ready", json!({})));
         if let Some(answer) = or_left_out(known.name, version) {
-            side.version = answer["version"].as_str().unwrap_or("?").to_owned();
+            answer["version"].as_str().unwrap_or("?").clone_into(&mut side.version);
             sides.push(side);
         }
     }
@@ -209,7 +209,7 @@ impl<'a> Setting<'a> {
         let side = &self.sides[side];
         let (mut folder, mut graph) = (self.model.directory.clone(), None);
         if let (Some(graphs), true) = (&self.graphs, side.python.is_some()) {
-            folder = graphs.folder.clone();
+            folder.clone_from(&graphs.folder);
             graph = graphs.of(side.precision()).map(|graph| graph.path.clone());
         }
         json!({

@@ -59,19 +59,19 @@ impl Bench {
     fn time(&self, work: impl FnMut(u64)) -> f64 {
         time(self.least, work)
     }
+}
 
-    /// Prints a comparison of operations a second with a peak.
-    fn print(&self, peak: &Peak, metric: String, quality: String, rounds: Vec<(f64, f64)>) {
-        let comparison = Comparison {
-            workload: "encode",
-            peer: "measured peak".to_owned(),
-            metric,
-            quality: format!("{quality}; the peak is that of {}", peak.name()),
-            better: Better::Higher,
-            rounds,
-        };
-        comparison.print();
-    }
+/// Prints a comparison of operations a second with a peak.
+fn print(peak: &Peak, metric: String, about: &str, rounds: Vec<(f64, f64)>) {
+    let comparison = Comparison {
+        workload: "encode",
+        peer: "measured peak".to_owned(),
+        metric,
+        quality: format!("{about}; the peak is that of {}", peak.name()),
+        better: Better::Higher,
+        rounds,
+    };
+    comparison.print();
 }
 
 /// Seconds of one repetition, over as many as take long enough to be timed; the best of three times, since what

@@ -4,14 +4,15 @@
 //! in an encode. In 8 bits, rounding the rows is in the time.
 
 use std::hint::black_box;
+use std::sync::{Mutex, PoisonError};
 
 use ecphory_kernels::nn::{Activation, Int8Rows, PANEL, Rows, RowsMut};
 use rayon::prelude::*;
 
 use super::super::models::Model;
 use super::super::sides::on;
-use super::Bench;
 use super::kinds::{Input, Kind, Map, wave};
+use super::{Bench, print};
 use crate::compare::median;
 
 const ROWS: [usize; 3] = [12, 128, 512];
@@ -69,7 +70,7 @@ fn one_size(bench: &Bench, model: &Model, users: &str, kind: Kind) {
             kind.unit(),
             on(bench.threads)
         );
-        bench.print(peak, metric, quality.join(", "), rounds);
+        print(peak, metric, &quality.join(", "), rounds);
     }
 }
 
@@ -77,19 +78,24 @@ fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
     if rows == ROWS[0] && bench.threads > 1 {
         return bench.time(shared(bench, kind, map, rows));
     }
+    let values = wave(rows * map.depth, 0);
+    // Of each thread its own, made before the clock starts.
+    let results: Vec<Mutex<(Vec<f32>, Int8Rows)>> = (0..bench.threads)
+        .map(|_| Mutex::new((vec![0.0; rows * map.width], Int8Rows::default())))
+        .collect();
     bench.time(|count| {
-        bench.pool.broadcast(|_| {
-            let values = wave(rows * map.depth, 0);
-            let mut out = vec![0.0; rows * map.width];
-            let mut rounded = Int8Rows::default();
+        bench.pool.broadcast(|context| {
+            let mut result =
+                results[context.index()].lock().unwrap_or_else(PoisonError::into_inner);
+            let (out, rounded) = &mut *result;
             for _ in 0..count {
                 let rows = Rows::dense(black_box(&values), map.depth);
                 if kind == Kind::Int8 {
                     rounded.set(bench.level, rows);
                 }
-                let input = Input { rows, rounded: &rounded, activation: Activation::None };
-                map.run(bench.level, &input, 0..map.width, RowsMut::dense(&mut out, map.width));
-                black_box(&mut out);
+                let input = Input { rows, rounded, activation: Activation::None };
+                map.run(bench.level, &input, 0..map.width, RowsMut::dense(out, map.width));
+                black_box(&mut *out);
             }
         });
     })

@@ -9,7 +9,7 @@ use ecphory_model::{Encoder, EncoderOptions, Precision, Role};
 use super::super::models::Model;
 use super::super::sets::{self, PASSAGE_TOKENS, QUERY_TOKENS};
 use super::super::sides::on;
-use super::Bench;
+use super::{Bench, print};
 use crate::compare::median;
 
 /// Measures passages and queries in both precisions.
@@ -44,7 +44,7 @@ pub fn run(bench: &Bench, model: &Model) -> Result<()> {
             let metric = format!("{title}: whole encodes of {what}: {unit}, {}", on(bench.threads));
             let each = model.shape.operations(tokens) / 1e9;
             let quality = format!("{each:.3} G operations each, of linear maps and attention");
-            bench.print(peak, metric, quality, rounds);
+            print(peak, metric, &quality, rounds);
         }
     }
     Ok(())
