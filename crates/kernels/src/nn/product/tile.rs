@@ -81,8 +81,7 @@ fn avx2<W: Weight, const ROWS: usize>(
     for (index, step) in steps.iter().enumerate() {
         // The weights of a few rows come from far away, and the hardware does not look beyond a page.
         let ahead = std::ptr::from_ref(step).wrapping_add(AHEAD).cast::<i8>();
-        // SAFETY: a prefetch reads nothing that the program can see, wherever it points.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead) };
+        _mm_prefetch::<_MM_HINT_T0>(ahead);
         // SAFETY: as above.
         let [left, right] = unsafe { W::registers(step.0) };
         for (sums, row) in sums.iter_mut().zip(rows) {
