@@ -15,7 +15,7 @@ use half::{bf16, f16};
 
 use super::pack::PANEL;
 
-/// A type in which weights lie in memory: `f32`, or half as wide [`f16`] or [`bf16`].
+/// A type in which weights lie in memory: `f32`, or half as wide [`half::f16`] or [`half::bf16`].
 ///
 /// A product with half-wide weights equals, bit for bit, the one with the same weights widened before.
 pub trait Weight: sealed::Sealed + Copy + Default + Send + Sync + 'static {
