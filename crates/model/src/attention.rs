@@ -49,6 +49,16 @@ impl Attention {
         Self { heads, kv_heads: heads, width, rotary: None, bias: None, reach: Reach::All }
     }
 
+    /// Returns the head of keys and values that a head of queries uses.
+    pub(crate) fn shared(&self, head: usize) -> usize {
+        head * self.kv_heads / self.heads
+    }
+
+    /// Returns what scores are multiplied by.
+    pub(crate) fn scale(&self) -> f32 {
+        1.0 / (self.width as f32).sqrt()
+    }
+
     /// Returns how many values a row of the input has.
     pub(crate) fn columns(&self) -> usize {
         (self.heads + 2 * self.kv_heads) * self.width

@@ -114,11 +114,8 @@ impl TransformerConfig {
     /// Reads the configuration of a directory.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = directory.join(CONFIG);
-        let unsupported = |setting, found: &str, supported: &str| Error::Unsupported {
-            path: path.clone(),
-            setting,
-            found: found.to_owned(),
-            supported: supported.to_owned(),
+        let unsupported = |setting, found: &str, supported: &str| {
+            Error::unsupported(&path, setting, found, supported)
         };
         let found = model_type(directory)?.unwrap_or_else(|| "missing".to_owned());
         let family = match found.as_str() {

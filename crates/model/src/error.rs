@@ -1,7 +1,7 @@
 //! What can go wrong between a model's name and its vectors.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ecphory_core::ErrorKind;
 use ecphory_core::nearest::hint;
@@ -417,6 +417,17 @@ pub enum FetchError {
 }
 
 impl Error {
+    /// Refuses a setting of a configuration file.
+    pub(crate) fn unsupported(
+        path: &Path,
+        setting: &'static str,
+        found: &str,
+        supported: &str,
+    ) -> Self {
+        let (path, found, supported) = (path.to_owned(), found.to_owned(), supported.to_owned());
+        Error::Unsupported { path, setting, found, supported }
+    }
+
     /// Returns what the caller has to act on.
     pub fn kind(&self) -> ErrorKind {
         match self {

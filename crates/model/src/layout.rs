@@ -308,8 +308,7 @@ fn read_dense(folder: PathBuf) -> Result<StepLayout> {
     let path = folder.join("config.json");
     let settings: DenseSettings = json::read(&path)?;
     let unsupported = |setting, found: &str, supported: &str| {
-        let (path, found, supported) = (path.clone(), found.to_owned(), supported.to_owned());
-        Err(Error::Unsupported { path, setting, found, supported })
+        Err(Error::unsupported(&path, setting, found, supported))
     };
     if settings.use_residual {
         return unsupported("use_residual", "true", "false");

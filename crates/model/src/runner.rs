@@ -49,7 +49,7 @@ impl Runner {
         let threads = rayon::current_num_threads();
         let batches = plan::batches(lengths, threads);
         // A batch that is alone takes all threads.
-        let strips = (threads / batches.len().max(1)).max(1);
+        let strips = threads / batches.len().max(1);
         batches
             .into_par_iter()
             // Singly, so that threads take the longest batches first.

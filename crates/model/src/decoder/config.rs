@@ -122,11 +122,8 @@ impl DecoderConfig {
     /// Reads `config.json`, and the ends of a text from `generation_config.json` where there is one.
     pub(crate) fn of_directory(directory: &Path) -> Result<Self> {
         let path = directory.join(CONFIG);
-        let unsupported = |setting, found: &str, supported: &str| Error::Unsupported {
-            path: path.clone(),
-            setting,
-            found: found.to_owned(),
-            supported: supported.to_owned(),
+        let unsupported = |setting, found: &str, supported: &str| {
+            Error::unsupported(&path, setting, found, supported)
         };
         let found = model_type(directory)?.unwrap_or_else(|| "missing".to_owned());
         let family = DecoderFamily::of(&found)

@@ -45,8 +45,7 @@ impl<'a> Head<'a> {
     /// Computes the head's columns of the result.
     pub(super) fn run(mut self, level: Level, scratch: &mut HeadScratch) {
         let attention = self.attention;
-        // Heads of queries share those of keys and values in the order of both.
-        let shared = attention.heads + self.index * attention.kv_heads / attention.heads;
+        let shared = attention.heads + attention.shared(self.index);
         scratch.keys.set_transposed(self.rows(shared));
         scratch.values.set(self.rows(shared + attention.kv_heads));
         for first in (0..self.length).step_by(QUERIES) {
@@ -69,7 +68,7 @@ impl<'a> Head<'a> {
             Epilogue::default(),
             RowsMut::dense(scores, seen.len()),
         );
-        let scale = 1.0 / (self.attention.width as f32).sqrt();
+        let scale = self.attention.scale();
         factors.clear();
         for (index, row) in queries.clone().zip(scores.chunks_exact_mut(seen.len())) {
             let own = reach(index);

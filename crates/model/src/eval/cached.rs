@@ -93,14 +93,13 @@ impl Seen<'_> {
     /// Attends with the queries of all heads, which stand at the start of `joint`.
     fn attend(&self, level: Level, joint: &[f32], scores: &mut Vec<f32>, out: &mut [f32]) {
         let width = self.attention.width;
-        let scale = 1.0 / (width as f32).sqrt();
         scores.resize(self.tokens, 0.0);
         let heads = joint.chunks_exact(width).zip(out.chunks_exact_mut(width));
         for (head, (query, out)) in heads.enumerate() {
-            let rows = &self.rows[head * self.attention.kv_heads / self.attention.heads];
+            let rows = &self.rows[self.attention.shared(head)];
             let seen = self.tokens * width;
             dot_rows(level, query, &rows.keys[..seen], scores);
-            let factor = softmax_weights(level, scores, scale, &[]);
+            let factor = softmax_weights(level, scores, self.attention.scale(), &[]);
             weighted_sum(level, scores, &rows.values[..seen], out);
             for x in out {
                 *x *= factor;

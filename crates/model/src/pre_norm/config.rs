@@ -53,11 +53,9 @@ impl PredictionSettings {
 
     /// Returns the activation of the head.
     pub(crate) fn activation(&self, directory: &Path) -> Result<Activation> {
-        activation(&self.classifier_activation).ok_or_else(|| Error::Unsupported {
-            path: directory.join(CONFIG),
-            setting: "classifier_activation",
-            found: self.classifier_activation.clone(),
-            supported: ACTIVATIONS.to_owned(),
+        activation(&self.classifier_activation).ok_or_else(|| {
+            let (path, found) = (directory.join(CONFIG), &self.classifier_activation);
+            Error::unsupported(&path, "classifier_activation", found, ACTIVATIONS)
         })
     }
 }
@@ -135,11 +133,8 @@ impl PreNormConfig {
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = directory.join(CONFIG);
         let raw: Raw = json::read(&path)?;
-        let unsupported = |setting, found: &str, supported: &str| Error::Unsupported {
-            path: path.clone(),
-            setting,
-            found: found.to_owned(),
-            supported: supported.to_owned(),
+        let unsupported = |setting, found: &str, supported: &str| {
+            Error::unsupported(&path, setting, found, supported)
         };
         if let Some(scaling) = &raw.rope_scaling {
             return Err(unsupported("rope_scaling", &scaling.to_string(), "none"));
