@@ -21,7 +21,7 @@ pub enum Precision {
     /// The upper half of single precision: 8 bits.
     Bf16,
     /// 8-bit integers with a scale for each 128 of an output's, and inputs rounded to 7 bits with a range for each 128.
-    /// Products are 1.6 times as fast with AVX2, 2.6 times with VNNI; vectors change in the third digit.
+    /// Passages take about half the time with VNNI, more with AVX2 alone; vectors change in the third digit.
     Int8,
 }
 

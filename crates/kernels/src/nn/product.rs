@@ -6,7 +6,7 @@
 //!
 //! Every value is the sum over the depth in ascending order, one fused multiply-add a step, begun with
 //! the bias: cutting into blocks and tiles does not change that order, hence not one bit of the result.
-//! Cost: `rows · depth · width` multiply-adds; on AVX2 about 95% of the peak from 6 rows on.
+//! Cost: `rows · depth · width` multiply-adds; on AVX2 91 to 93% of the peak from 12 rows on (docs/benchmarks.md).
 
 pub(super) mod strip;
 mod tile;

@@ -4,7 +4,7 @@
 //! A weight is `scale · w` with w from -127 to 127. A value of a row is `least + step · q` with q from 0 to 127:
 //! an outlier spoils its own block only. Seven bits
 //! and not eight, because AVX2 multiplies unsigned by signed bytes and adds pairs in 16 bits *with saturation*:
-//! 2 · 127 · 127 = 32,258 fits, 2 · 255 · 127 would not. Sums are exact in 32 bits up to 4,096 blocks' worth, so all
+//! 2 · 127 · 127 = 32,258 fits, 2 · 255 · 127 would not. The sums of a block are exact in 32 bits, so all
 //! levels give equal integers; only the few operations of each block that turn them into floats round.
 //!
 //! Cost on AVX2: two multiplications for 32 products, half of what single precision takes; with VNNI, one.
