@@ -66,7 +66,9 @@ impl Context {
     /// Finds a data set by name in the data directories, or by its path.
     pub fn dataset(&self, name: &str) -> anyhow::Result<Dataset> {
         let path = Path::new(name);
-        if path.is_dir() && !self.data.iter().any(|directory| directory.join(name).is_dir()) {
+        // Joining an absolute path gives that path: it would always be found.
+        let named = || self.data.iter().any(|directory| directory.join(name).is_dir());
+        if path.is_dir() && (path.is_absolute() || !named()) {
             return Ok(Dataset::open(path, None)?);
         }
         Ok(Dataset::find(name, &self.data)?)

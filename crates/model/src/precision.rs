@@ -20,7 +20,8 @@ pub enum Precision {
     F16,
     /// The upper half of single precision: 8 bits.
     Bf16,
-    /// 8-bit integers with a scale for each 128 of an output's, and inputs rounded to 7 bits with a range for each 128.
+    /// 8-bit integers with a scale for each 128 of an output's, and inputs rounded to 8 bits (7 on AVX2 without VNNI)
+    /// with a range for each 128.
     /// Passages take about half the time with VNNI, more with AVX2 alone; vectors change in the third digit.
     Int8,
 }

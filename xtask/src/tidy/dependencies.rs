@@ -18,6 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ecphory-model", &["ecphory-core", "ecphory-kernels", "ecphory-text"]),
     ("ecphory-eval", &["ecphory-core"]),
     (
+        "ecphory-train",
+        &["ecphory-core", "ecphory-kernels", "ecphory-text", "ecphory-model", "ecphory-eval"],
+    ),
+    (
         "ecphory",
         &[
             "ecphory-core",
@@ -26,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ecphory-index",
             "ecphory-model",
             "ecphory-eval",
+            "ecphory-train",
         ],
     ),
     ("ecphory-cli", &["ecphory"]),
@@ -39,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ecphory-index",
             "ecphory-model",
             "ecphory-eval",
+            "ecphory-train",
         ],
     ),
     ("xtask", &[]),

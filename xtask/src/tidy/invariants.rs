@@ -9,7 +9,8 @@ use crate::rust_text::{line_of, shipped_code, words};
 use crate::tree::SourceFile;
 
 /// Crates that other programs link. `cli` and `bench` are programs.
-const LIBRARIES: &[&str] = &["kernels", "core", "text", "index", "model", "eval", "ecphory"];
+const LIBRARIES: &[&str] =
+    &["kernels", "core", "text", "index", "model", "eval", "train", "ecphory"];
 
 /// A path or macro that shipped code of libraries must not have, and the files that may.
 struct Banned {
@@ -124,11 +125,12 @@ fn serialisation(file: &SourceFile, code: &str) -> Option<Problem> {
     Some(Problem::new(&file.path, line_of(code, at), format!("`{word}`: {reason}")))
 }
 
-/// `index` knows no network and `eval` knows no collection, not even by name.
+/// `index` knows no network, `eval` and `train` know no collection, not even by name.
 fn foreign_names(file: &SourceFile, code: &str) -> Option<Problem> {
     let (names, reason): (&[&str], _) = match file.crate_name()? {
         "index" => (&["ecphory_model", "Encoder"], "index never runs a neural network"),
         "eval" => (&["ecphory_index", "ecphory"], "eval never opens a collection"),
+        "train" => (&["ecphory_index", "ecphory"], "miners are handed in"),
         _ => return None,
     };
     let (at, word) = words(code).find(|(_, word)| names.contains(word))?;

@@ -86,11 +86,11 @@ impl PackedLinear {
             PackedWeight::F16(weight) => run(on, input, weight, epilogue, out),
             PackedWeight::Bf16(weight) => run(on, input, weight, epilogue, out),
             PackedWeight::Int8(weight) => {
-                on.rows.set(on.level, input);
-                let (level, rows) = (on.level, &on.rows);
+                on.rows.set(input, weight);
+                let rows = &on.rows;
                 in_strips(on.count, weight.width(), out, |columns, out| {
                     let epilogue = epilogue.columns(columns.clone());
-                    multiply_int8(level, rows, weight.panels().columns(columns), epilogue, out);
+                    multiply_int8(rows, weight.panels().columns(columns), epilogue, out);
                 });
             }
         }
@@ -107,7 +107,7 @@ pub(super) struct Strips {
 impl Strips {
     /// One strip, on the thread that calls.
     pub(super) fn new(level: Level) -> Self {
-        Self { level, count: 1, rows: Int8Rows::default() }
+        Self { level, count: 1, rows: Int8Rows::new(level) }
     }
 }
 

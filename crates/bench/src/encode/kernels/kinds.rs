@@ -65,6 +65,13 @@ impl Map {
         Self { weights, bias: wave(width, 1), depth, width }
     }
 
+    /// Rounds the rows that this map will be applied to; a map that is not in 8 bits needs nothing.
+    pub fn round(&self, rows: Rows<'_>, rounded: &mut Int8Rows) {
+        if let Weights::Int8(weights) = &self.weights {
+            rounded.set(rows, weights);
+        }
+    }
+
     /// Applies the map to all rows, for some columns.
     pub fn run(&self, level: Level, input: &Input<'_>, columns: Range<usize>, out: RowsMut<'_>) {
         let bias = Some(&self.bias[..]);
@@ -81,7 +88,7 @@ impl Map {
                 multiply(level, input.rows, w.panels().columns(columns), epilogue, out);
             }
             Weights::Int8(w) => {
-                multiply_int8(level, input.rounded, w.panels().columns(columns), epilogue, out);
+                multiply_int8(input.rounded, w.panels().columns(columns), epilogue, out);
             }
         }
     }

@@ -81,7 +81,7 @@ fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
     let values = wave(rows * map.depth, 0);
     // Of each thread its own, made before the clock starts.
     let results: Vec<Mutex<(Vec<f32>, Int8Rows)>> = (0..bench.threads)
-        .map(|_| Mutex::new((vec![0.0; rows * map.width], Int8Rows::default())))
+        .map(|_| Mutex::new((vec![0.0; rows * map.width], Int8Rows::new(bench.level))))
         .collect();
     bench.time(|count| {
         bench.pool.broadcast(|context| {
@@ -90,9 +90,7 @@ fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
             let (out, rounded) = &mut *result;
             for _ in 0..count {
                 let rows = Rows::dense(black_box(&values), map.depth);
-                if kind == Kind::Int8 {
-                    rounded.set(bench.level, rows);
-                }
+                map.round(rows, rounded);
                 let input = Input { rows, rounded, activation: Activation::None };
                 map.run(bench.level, &input, 0..map.width, RowsMut::dense(out, map.width));
                 black_box(&mut *out);
@@ -105,15 +103,13 @@ fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
 fn shared(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> impl FnMut(u64) {
     let values = wave(rows * map.depth, 0);
     let mut out = vec![0.0; rows * map.width];
-    let mut rounded = Int8Rows::default();
+    let mut rounded = Int8Rows::new(bench.level);
     let step = map.width.div_ceil(PANEL).div_ceil(bench.threads) * PANEL;
     move |count| {
         bench.pool.install(|| {
             for _ in 0..count {
                 let rows = Rows::dense(black_box(&values), map.depth);
-                if kind == Kind::Int8 {
-                    rounded.set(bench.level, rows);
-                }
+                map.round(rows, &mut rounded);
                 let input = Input { rows, rounded: &rounded, activation: Activation::None };
                 let mut rest = Some(RowsMut::dense(&mut out, map.width));
                 let mut parts = Vec::new();

@@ -23,6 +23,8 @@ pub struct Int8Packed {
     quads: Vec<Quads>,
     /// For each block of each panel.
     blocks: Vec<ColumnBlock>,
+    /// What each value of a row is multiplied by, and its weights are divided by, before they are rounded.
+    balance: Vec<f32>,
     depth: usize,
     width: usize,
 }
@@ -53,7 +55,7 @@ pub(super) struct Panel<'a> {
 
 impl Int8Packed {
     /// Rounds and packs a matrix whose columns are given one by one: `column(i, out)` writes the `depth` values of
-    /// column `i`. Values that are not finite become whatever an integer can be.
+    /// column `i`, and is called twice for each. Values that are not finite become whatever an integer can be.
     pub fn by_columns(
         depth: usize,
         width: usize,
@@ -64,6 +66,7 @@ impl Int8Packed {
         let mut packed = Self {
             quads: vec![Quads([[0; QUAD]; PANEL]); panels * steps],
             blocks: vec![ColumnBlock::default(); panels * blocks],
+            balance: balance(depth, width, &mut column),
             depth,
             width,
         };
@@ -71,6 +74,7 @@ impl Int8Packed {
         let level = Level::detect();
         for index in 0..width {
             column(index, &mut values);
+            values.iter_mut().zip(&packed.balance).for_each(|(x, by)| *x /= by);
             let (panel, lane) = (index / PANEL, index % PANEL);
             let quads = &mut packed.quads[panel * steps..][..steps];
             let blocks = &mut packed.blocks[panel * blocks..][..blocks];
@@ -100,10 +104,29 @@ impl Int8Packed {
         self.width
     }
 
+    /// Returns what each value of a row is multiplied by before it is rounded.
+    pub(super) fn balance(&self) -> &[f32] {
+        &self.balance
+    }
+
     /// Returns the whole matrix for a product.
     pub fn panels(&self) -> Int8Panels<'_> {
         Int8Panels { packed: self, first_panel: 0, width: self.width }
     }
+}
+
+/// The root of each input's root mean square weight. A block's inputs share a step, so an input that counts for much
+/// should fill more of it, and one that counts for little less; half of the difference goes to the
+/// weights, which are rounded too (Xiao et al. 2023, SmoothQuant, without their statistics of activations).
+fn balance(depth: usize, width: usize, column: &mut impl FnMut(usize, &mut [f32])) -> Vec<f32> {
+    let (mut sums, mut values) = (vec![0.0; depth], vec![0.0; depth]);
+    for index in 0..width {
+        column(index, &mut values);
+        sums.iter_mut().zip(&values).for_each(|(sum, x)| *sum += x * x);
+    }
+    let by = |sum: f32| (sum / width as f32).sqrt().sqrt();
+    // An input without weights counts for nothing, and one whose weights are not finite spoils all anyway.
+    sums.into_iter().map(by).map(|by| if by.is_normal() { by } else { 1.0 }).collect()
 }
 
 compiled_per_level! {

@@ -1,17 +1,24 @@
-//! Rows in 7 bits, with a range for each block of their values.
+//! Rows in 8 bits, or in 7 where the CPU has only AVX2, with a range for each block of their values.
 #![allow(
     clippy::inline_always,
     reason = "the body has to be compiled for each level's instructions"
 )]
 
+use super::pack::Int8Packed;
 use super::{BLOCK, QUAD};
 use crate::Level;
 use crate::nn::compiled_per_level;
 use crate::nn::elementary::{ROUND, mul_add};
 use crate::nn::rows::Rows;
 
-/// The largest integer of a value.
-const MOST: f32 = 127.0;
+/// The largest integer of a value. AVX2 adds two products in 16 bits *with saturation*: 2 · 127 · 127 = 32,258 fits,
+/// 2 · 255 · 127 would not.
+pub(super) fn most(level: Level) -> f32 {
+    match level {
+        Level::Avx2(detected) if !detected.vnni() => 127.0,
+        _ => 255.0,
+    }
+}
 
 /// The value of integer 0 in a block, and what one more adds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,8 +28,10 @@ pub(super) struct Range {
 }
 
 /// The left-hand side of a product in 8 bits. Its memory is reused from one [`Self::set`] to the next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Int8Rows {
+    /// How the integers were chosen, so that no other kernel may multiply them.
+    level: Level,
     quads: Vec<[u8; QUAD]>,
     ranges: Vec<Range>,
     count: usize,
@@ -30,8 +39,18 @@ pub struct Int8Rows {
 }
 
 impl Int8Rows {
-    /// Quantises rows. Costs two passes over the values; a block with a value that is not finite becomes NaN.
-    pub fn set(&mut self, level: Level, rows: Rows<'_>) {
+    /// Returns no rows, for products on a level.
+    pub fn new(level: Level) -> Self {
+        Self { level, quads: Vec::new(), ranges: Vec::new(), count: 0, depth: 0 }
+    }
+
+    /// Quantises rows for products with `weights`. Costs two passes over the values; a block with a value that is not
+    /// finite becomes NaN.
+    ///
+    /// # Panics
+    /// Where rows have another length than the inner sums.
+    pub fn set(&mut self, rows: Rows<'_>, weights: &Int8Packed) {
+        assert_eq!(rows.columns(), weights.depth(), "inner lengths differ");
         (self.count, self.depth) = (rows.count(), rows.columns());
         self.quads.resize(self.count * self.steps(), [0; QUAD]);
         self.ranges.resize(self.count * self.blocks(), Range::default());
@@ -39,8 +58,14 @@ impl Int8Rows {
             let (steps, blocks) = (self.steps(), self.blocks());
             let quads = &mut self.quads[index * steps..][..steps];
             let ranges = &mut self.ranges[index * blocks..][..blocks];
-            quantize(level, rows.row(index), quads, ranges);
+            let values = Balanced { row: rows.row(index), balance: weights.balance() };
+            quantize(self.level, values, most(self.level), quads, ranges);
         }
+    }
+
+    /// Returns the level that products of these rows run on.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// Returns how many rows there are.
@@ -70,6 +95,13 @@ impl Int8Rows {
     }
 }
 
+/// A row and what each of its values is multiplied by first.
+#[derive(Clone, Copy)]
+pub struct Balanced<'a> {
+    row: &'a [f32],
+    balance: &'a [f32],
+}
+
 /// One row.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
@@ -80,20 +112,31 @@ pub(super) struct Row<'a> {
 }
 
 compiled_per_level! {
-    /// Quantises one row.
-    pub fn quantize(row: &[f32], quads: &mut [[u8; QUAD]], ranges: &mut [Range]) = quantize_row;
+    /// Quantises one row to integers up to `largest`.
+    pub fn quantize(values: Balanced<'_>, largest: f32, quads: &mut [[u8; QUAD]], ranges: &mut [Range]) = quantize_row;
 }
 
 #[inline(always)]
-fn quantize_row<const FUSED: bool>(row: &[f32], quads: &mut [[u8; QUAD]], ranges: &mut [Range]) {
-    let blocks = row.chunks(BLOCK).zip(quads.as_flattened_mut().chunks_mut(BLOCK));
-    for ((values, integers), range) in blocks.zip(ranges) {
-        let (least, most) = bounds(values);
-        let step = (most - least) / MOST;
+fn quantize_row<const FUSED: bool>(
+    values: Balanced<'_>,
+    largest: f32,
+    quads: &mut [[u8; QUAD]],
+    ranges: &mut [Range],
+) {
+    let blocks = values.row.chunks(BLOCK).zip(values.balance.chunks(BLOCK));
+    let results = quads.as_flattened_mut().chunks_mut(BLOCK).zip(ranges);
+    let mut balanced = [0.0; BLOCK];
+    for ((values, balance), (integers, range)) in blocks.zip(results) {
+        let balanced = &mut balanced[..values.len()];
+        for ((to, x), by) in balanced.iter_mut().zip(values).zip(balance) {
+            *to = x * by;
+        }
+        let (least, most) = bounds(balanced);
+        let step = (most - least) / largest;
         // NaN and infinities go into the range, which makes every product with this block NaN.
         let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
         *range = Range { least, step };
-        for (to, &x) in integers.iter_mut().zip(values) {
+        for (to, &x) in integers.iter_mut().zip(&*balanced) {
             *to = mul_add::<FUSED>(x - least, inverse, ROUND).to_bits() as u8;
         }
         integers[values.len()..].fill(0);

@@ -12,7 +12,6 @@ const STEPS: usize = BLOCK / QUAD;
 
 /// What all tiles of a panel share.
 pub(super) struct Tile<'a> {
-    pub(super) level: Level,
     pub(super) a: &'a Int8Rows,
     pub(super) panel: Panel<'a>,
     pub(super) bias: [f32; PANEL],
@@ -24,7 +23,7 @@ impl Sums for Tile<'_> {
     #[inline]
     fn run<const ROWS: usize>(&self, row: usize, out: [&mut [f32; PANEL]; ROWS]) {
         let rows: [Row<'_>; ROWS] = std::array::from_fn(|i| self.a.row(row + i));
-        match self.level {
+        match self.a.level() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the CPU was found to have what VNNI needs.
             Level::Avx2(detected) if detected.vnni() => unsafe { x86::vnni(self, rows, out) },
