@@ -5,6 +5,8 @@
 //! candidates; a *loss* looks at nothing but the block and says how each score should move. This crate prints
 //! nothing, reads no environment, starts no threads and never opens an index.
 
+mod data;
 mod error;
 
+pub use data::{Judgment, Text, TrainingData};
 pub use error::{Error, Result};

@@ -1,0 +1,161 @@
+//! What a retriever is trained on: documents, queries, and which document answers which query.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+
+/// A text and the id by which judgments know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// The id.
+    pub id: String,
+    /// The text.
+    pub text: String,
+}
+
+/// Documents, queries and their positives. Made by [`TrainingData::new`] only, so that every number below is the
+/// index of something that is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingData {
+    documents: Vec<Text>,
+    queries: Vec<Text>,
+    /// For each query, the documents that answer it, in order.
+    positives: Vec<Vec<u32>>,
+}
+
+/// A judgment: a query, a document, and whether the one answers the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgment<'a> {
+    /// The query's id.
+    pub query: &'a str,
+    /// The document's id.
+    pub document: &'a str,
+    /// Whether the document is relevant.
+    pub relevant: bool,
+}
+
+impl TrainingData {
+    /// Joins judgments with the texts that they name. Queries that no judgment names are left out.
+    ///
+    /// # Errors
+    /// Where an id comes twice or names nothing, a judged text is empty, or a judged query has no relevant
+    /// document.
+    pub fn new<'a>(
+        documents: Vec<Text>,
+        queries: Vec<Text>,
+        judgments: impl IntoIterator<Item = Judgment<'a>>,
+    ) -> Result<Self> {
+        let places = index("document", &documents)?;
+        let query_places = index("query", &queries)?;
+        let mut judged = vec![false; queries.len()];
+        let mut positives = vec![Vec::new(); queries.len()];
+        for judgment in judgments {
+            let query = find("query", &query_places, judgment.query)?;
+            let document = find("document", &places, judgment.document)?;
+            judged[query] = true;
+            if judgment.relevant {
+                not_empty("document", &documents[document])?;
+                positives[query].push(document as u32);
+            }
+        }
+        let mut data = Self { documents, queries: Vec::new(), positives: Vec::new() };
+        for ((text, mut found), judged) in queries.into_iter().zip(positives).zip(judged) {
+            if !judged {
+                continue;
+            }
+            not_empty("query", &text)?;
+            found.sort_unstable();
+            found.dedup();
+            if found.is_empty() {
+                return Err(Error::NoPositive { query: text.id });
+            }
+            data.queries.push(text);
+            data.positives.push(found);
+        }
+        if data.queries.is_empty() {
+            return Err(Error::NothingToTrainOn);
+        }
+        Ok(data)
+    }
+
+    /// Returns the documents.
+    pub fn documents(&self) -> &[Text] {
+        &self.documents
+    }
+
+    /// Returns the queries that have judgments.
+    pub fn queries(&self) -> &[Text] {
+        &self.queries
+    }
+
+    /// Returns the documents that answer a query, in increasing order; at least one.
+    pub fn positives(&self, query: usize) -> &[u32] {
+        &self.positives[query]
+    }
+
+    /// Returns how many pairs of a query and a document that answers it there are.
+    pub fn pairs(&self) -> usize {
+        self.positives.iter().map(Vec::len).sum()
+    }
+}
+
+fn index<'a>(what: &'static str, texts: &'a [Text]) -> Result<HashMap<&'a str, usize>> {
+    let mut places = HashMap::with_capacity(texts.len());
+    for (place, text) in texts.iter().enumerate() {
+        if places.insert(&*text.id, place).is_some() {
+            return Err(Error::Twice { what, id: text.id.clone() });
+        }
+    }
+    Ok(places)
+}
+
+fn find(what: &'static str, places: &HashMap<&str, usize>, id: &str) -> Result<usize> {
+    places.get(id).copied().ok_or_else(|| Error::Unknown { what, id: id.to_owned() })
+}
+
+fn not_empty(what: &'static str, text: &Text) -> Result<()> {
+    if text.text.trim().is_empty() {
+        return Err(Error::EmptyText { what, id: text.id.clone() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(all: &[(&str, &str)]) -> Vec<Text> {
+        all.iter().map(|(id, text)| Text { id: (*id).into(), text: (*text).into() }).collect()
+    }
+
+    fn judged<'a>(all: &'a [(&'a str, &'a str, bool)]) -> impl Iterator<Item = Judgment<'a>> {
+        all.iter().map(|&(query, document, relevant)| Judgment { query, document, relevant })
+    }
+
+    #[test]
+    fn judgments_find_their_texts() {
+        let documents = texts(&[("d1", "one"), ("d2", "two"), ("d3", "three")]);
+        let queries = texts(&[("unjudged", "?"), ("q", "which")]);
+        let judgments = [("q", "d3", true), ("q", "d1", true), ("q", "d2", false), ("q", "d3", true)];
+        let data = TrainingData::new(documents, queries, judged(&judgments)).unwrap();
+        assert_eq!(data.queries()[0].id, "q");
+        assert_eq!((data.positives(0), data.pairs()), (&[0, 2][..], 2));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = |documents: &[(&str, &str)], queries: &[(&str, &str)], judgments| {
+            let made = TrainingData::new(texts(documents), texts(queries), judged(judgments));
+            made.unwrap_err().to_string()
+        };
+        let (d, q) = ([("d", "text")], [("q", "text")]);
+        assert_eq!(error(&d, &q, &[("q", "x", true)]), "no document has the id `x`");
+        assert_eq!(error(&d, &q, &[("x", "d", true)]), "no query has the id `x`");
+        assert_eq!(error(&[("d", "a"), ("d", "b")], &q, &[]), "the document `d` comes twice");
+        assert_eq!(error(&d, &[("q", " \n")], &[("q", "d", true)]), "the query `q` has no text");
+        assert_eq!(error(&[("d", "")], &q, &[("q", "d", true)]), "the document `d` has no text");
+        let text = error(&d, &q, &[("q", "d", false)]);
+        assert!(text.starts_with("the query `q` has no relevant document"), "{text}");
+        assert!(error(&d, &q, &[]).starts_with("no query has a relevant document"));
+    }
+}
