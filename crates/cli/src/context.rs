@@ -65,13 +65,21 @@ impl Context {
 
     /// Finds a data set by name in the data directories, or by its path.
     pub fn dataset(&self, name: &str) -> anyhow::Result<Dataset> {
+        self.dataset_split(name, None)
+    }
+
+    /// Finds a data set as [`Self::dataset`] does, and opens it for a split.
+    pub fn dataset_split(&self, name: &str, split: Option<&str>) -> anyhow::Result<Dataset> {
         let path = Path::new(name);
         // Joining an absolute path gives that path: it would always be found.
         let named = || self.data.iter().any(|directory| directory.join(name).is_dir());
         if path.is_dir() && (path.is_absolute() || !named()) {
-            return Ok(Dataset::open(path, None)?);
+            return Ok(Dataset::open(path, split)?);
         }
-        Ok(Dataset::find(name, &self.data)?)
+        match split {
+            Some(split) => Ok(Dataset::find(&format!("{name}/{split}"), &self.data)?),
+            None => Ok(Dataset::find(name, &self.data)?),
+        }
     }
 }
 

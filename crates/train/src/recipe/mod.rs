@@ -1,0 +1,125 @@
+//! Recipes: what is trained, on which batches, with which loss and for how long, as a short TOML file.
+//!
+//! A recipe has a name that is built in ([`Recipe::named`]), or is a file. Either way it is a value that prints as
+//! the TOML that would give it again; single settings are changed by `key=value` ([`Recipe::set`]), where the
+//! key is the path of a setting that is there (`optimiser.learning_rate=1e-5`).
+
+mod settings;
+
+use std::fmt;
+
+use ecphory_core::nearest::nearest;
+use toml::{Table, Value};
+
+use crate::error::{Error, Result};
+pub use settings::{Batches, Encoding, Negatives, Optimisation, Recipe, Schedule};
+
+/// The recipes that are built in, each with its file.
+const NAMED: [(&str, &str); 1] = [("dense", include_str!("dense.toml"))];
+
+impl Recipe {
+    /// Returns a recipe that is built in.
+    ///
+    /// # Errors
+    /// Where none has this name.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = NAMED.iter().find(|(known, _)| *known == name);
+        let (_, text) = found.ok_or_else(|| Error::UnknownRecipe {
+            name: name.to_owned(),
+            nearest: nearest(name, Self::names()).map(str::to_owned),
+        })?;
+        Self::parse(name, text)
+    }
+
+    /// Returns the names of the recipes that are built in.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.iter().map(|(name, _)| *name)
+    }
+
+    /// Reads a recipe from TOML; `source` names it in errors.
+    ///
+    /// # Errors
+    /// Where the text is no TOML, lacks a setting, has one that is not known, or one is out of its range.
+    pub fn parse(source: &str, text: &str) -> Result<Self> {
+        let recipe: Self = toml::from_str(text)
+            .map_err(|error| Error::Recipe { source_name: source.to_owned(), error })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// Changes one setting, given as `key=value`.
+    ///
+    /// # Errors
+    /// Where there is no such setting, or the value is not one of it.
+    pub fn set(&self, assignment: &str) -> Result<Self> {
+        let malformed = || Error::Assignment { assignment: assignment.to_owned() };
+        let (key, text) = assignment.split_once('=').ok_or_else(malformed)?;
+        let (key, text) = (key.trim(), text.trim());
+        let mut table = self.table();
+        let place = setting(&mut table, key).ok_or_else(|| Error::UnknownSetting {
+            key: key.to_owned(),
+            nearest: self.nearest_setting(key),
+        })?;
+        *place = match toml::from_str::<Table>(&format!("value = {text}")) {
+            Ok(mut parsed) => parsed.remove("value").ok_or_else(malformed)?,
+            // Names and formulas need no quotes.
+            Err(_) => Value::String(text.to_owned()),
+        };
+        if let (Value::Float(_), Value::Integer(whole)) = (setting_of(&self.table(), key), &*place)
+        {
+            *place = Value::Float(*whole as f64);
+        }
+        let changed = Value::Table(table);
+        let recipe: Self = changed
+            .try_into()
+            .map_err(|error| Error::Recipe { source_name: format!("--set {assignment}"), error })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn table(&self) -> Table {
+        Table::try_from(self).expect("a recipe is made of numbers, texts and tables")
+    }
+
+    fn nearest_setting(&self, key: &str) -> Option<String> {
+        let table = self.table();
+        let keys: Vec<String> = table
+            .iter()
+            .flat_map(|(name, value)| match value {
+                Value::Table(inner) => {
+                    inner.keys().map(|key| format!("{name}.{key}")).collect::<Vec<_>>()
+                }
+                _ => vec![name.clone()],
+            })
+            .collect();
+        // `learning_rate` is meant for the one there is.
+        let inner = keys.iter().find(|known| known.rsplit('.').next() == Some(key));
+        inner.cloned().or_else(|| nearest(key, keys.iter().map(|k| &**k)).map(str::to_owned))
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = toml::to_string(self).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+/// The place of a setting that is there; a table is none.
+fn setting<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
+    let (mut parts, mut table) = (key.split('.'), table);
+    let mut part = parts.next()?;
+    for next in parts {
+        table = table.get_mut(part)?.as_table_mut()?;
+        part = next;
+    }
+    table.get_mut(part).filter(|value| !value.is_table())
+}
+
+fn setting_of(table: &Table, key: &str) -> Value {
+    let mut copy = table.clone();
+    setting(&mut copy, key).map_or(Value::Boolean(false), |value| value.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! What is found out once, with the model that training begins from: which queries are held out, what they search, and which
+//! negatives each of the others gets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ecphory_core::Progress;
+use ecphory_kernels::{Level, dot};
+use ecphory_model::{Encoder, EncoderOptions, Role};
+
+use crate::data::{Text, TrainingData};
+use crate::error::{Error, Result};
+use crate::miner::{
+    DuplicateText, ExactSearcher, Mining, Positives, Searcher, TeacherMargin, text_key,
+};
+use crate::random::{Purpose, Random};
+use crate::run::dev;
+use crate::run::Job;
+use crate::sampler::Judged;
+use crate::teacher::Teacher;
+use crate::vectors::Vectors;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Mined {
+    /// The queries that are held out, in ascending order.
+    pub(super) held_out: Vec<u32>,
+    /// What they found, beside what answers them.
+    pub(super) pool: Vec<u32>,
+    /// For every query, what it is trained with; of those held out, no negatives.
+    pub(super) judged: Vec<Judged>,
+    /// Pairs for which there were too few negatives.
+    pub(super) short: u64,
+}
+
+impl Mined {
+    /// Encodes all texts and searches; reports a task for each.
+    pub(super) fn new(job: &Job<'_>, progress: &dyn Progress) -> Result<Self> {
+        let (data, recipe) = (job.data, job.recipe);
+        let held_out = held_out(data.queries().len(), recipe.schedule.dev, job.seed);
+        let positives = |query: u32| data.positives(query as usize).to_vec();
+        let judged = |query| Judged { positives: positives(query), negatives: Vec::new() };
+        let judged = (0..data.queries().len() as u32).map(judged).collect();
+        let mut found = Self { held_out, pool: Vec::new(), judged, short: 0 };
+        let of_queries = encode(job, Role::Query, data.queries(), progress)?;
+        let of_documents = encode(job, Role::Document, data.documents(), progress)?;
+        let columns = of_queries.len() / data.queries().len();
+        let queries = Vectors::new("vector of query", &of_queries, columns)?;
+        let documents = Vectors::new("vector of document", &of_documents, columns)?;
+        let searcher = ExactSearcher::new(Level::detect(), queries, documents)?;
+        let pool: BTreeSet<u32> = searcher
+            .search(&found.held_out, dev::DEPTH)?
+            .into_iter()
+            .flatten()
+            .map(|candidate| candidate.document)
+            .collect();
+        found.pool = pool.into_iter().collect();
+        found.mine(job, &searcher, &Starting { queries, documents }, progress)?;
+        Ok(found)
+    }
+
+    fn mine(
+        &mut self,
+        job: &Job<'_>,
+        searcher: &ExactSearcher<'_>,
+        starting: &Starting<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let (data, negatives) = (job.data, job.recipe.negatives);
+        let keys = |texts: &[Text]| texts.iter().map(|text| text_key(&text.text)).collect();
+        let copies = DuplicateText::new(keys(data.queries()), keys(data.documents()));
+        let too_near = TeacherMargin::within(starting, negatives.ratio)?;
+        let mining = Mining {
+            searcher,
+            filters: &[&copies, &too_near],
+            ranks: 0..negatives.depth,
+            keep: negatives.keep,
+            seed: job.seed,
+        };
+        let trained = self.trained();
+        let pairs = trained.iter().map(|&q| (q, self.judged[q as usize].positives.clone()));
+        let (sets, report) = mining.run(&Positives::new(pairs)?, progress)?;
+        for set in sets {
+            let negatives = &mut self.judged[set.query as usize].negatives;
+            negatives.extend(set.negatives.iter().map(|candidate| candidate.document));
+        }
+        for judged in &mut self.judged {
+            judged.negatives.sort_unstable();
+            judged.negatives.dedup();
+        }
+        self.short = report.short;
+        Ok(())
+    }
+
+    /// Returns the queries that are trained on.
+    pub(super) fn trained(&self) -> Vec<u32> {
+        let all = 0..self.judged.len() as u32;
+        all.filter(|query| self.held_out.binary_search(query).is_err()).collect()
+    }
+
+    /// Returns what cannot be found out again without the model, as lists of numbers.
+    pub(super) fn lists(&self) -> BTreeMap<String, Vec<u64>> {
+        let wide = |numbers: &[u32]| numbers.iter().map(|&x| u64::from(x)).collect::<Vec<u64>>();
+        let counts = self.judged.iter().map(|judged| judged.negatives.len() as u64).collect();
+        let negatives = self.judged.iter().flat_map(|judged| wide(&judged.negatives)).collect();
+        let lists = [
+            ("held out", wide(&self.held_out)),
+            ("pool", wide(&self.pool)),
+            ("negatives of each", counts),
+            ("negatives", negatives),
+            ("short", vec![self.short]),
+        ];
+        lists.into_iter().map(|(name, list)| (name.to_owned(), list)).collect()
+    }
+
+    /// Takes the lists up again.
+    pub(super) fn of(lists: &BTreeMap<String, Vec<u64>>, data: &TrainingData) -> Result<Self> {
+        let lacks = |what: &str| Error::CheckpointLacks { what: what.to_owned() };
+        let list = |name: &str| lists.get(name).ok_or_else(|| lacks(name));
+        let numbers = |name: &str, count: usize| -> Result<Vec<u32>> {
+            let narrow = |&x: &u64| u32::try_from(x).ok().filter(|&x| (x as usize) < count);
+            let all: Option<Vec<u32>> = list(name)?.iter().map(narrow).collect();
+            all.ok_or_else(|| lacks(name))
+        };
+        let (queries, documents) = (data.queries().len(), data.documents().len());
+        let all = numbers("negatives", documents)?;
+        let mut rest = &all[..];
+        let counts = list("negatives of each")?;
+        if counts.len() != queries {
+            return Err(lacks("negatives of each"));
+        }
+        let mut judged = Vec::with_capacity(queries);
+        for (query, &count) in counts.iter().enumerate() {
+            let (own, others) =
+                rest.split_at_checked(count as usize).ok_or_else(|| lacks("negatives"))?;
+            rest = others;
+            let positives = data.positives(query).to_vec();
+            judged.push(Judged { positives, negatives: own.to_vec() });
+        }
+        Ok(Self {
+            held_out: numbers("held out", queries)?,
+            pool: numbers("pool", documents)?,
+            judged,
+            short: list("short")?.first().copied().unwrap_or_default(),
+        })
+    }
+}
+
+/// Which queries are held out: a share of them, at least one where it is not 0, and never so many that none is left.
+fn held_out(count: usize, share: f32, seed: u64) -> Vec<u32> {
+    let mut all: Vec<u32> = (0..count as u32).collect();
+    let wanted = (share * count as f32).ceil() as usize;
+    Random::new(seed, Purpose::HeldOut, [0, 0]).shuffle(&mut all);
+    all.truncate(wanted.min(count.saturating_sub(1)));
+    all.sort_unstable();
+    all
+}
+
+fn encode(
+    job: &Job<'_>,
+    role: Role,
+    texts: &[Text],
+    progress: &dyn Progress,
+) -> Result<Vec<f32>> {
+    let max_tokens = Some(job.recipe.encoding.tokens(role));
+    let options = EncoderOptions { max_tokens, ..EncoderOptions::default() };
+    let encoder = Encoder::open(job.init, &options)?;
+    let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
+    progress.begin("encoding with the model to begin from", texts.len() as u64);
+    let vectors = encoder.encode(&texts, role, progress);
+    progress.end();
+    Ok(vectors?)
+}
+
+/// The model that training begins from, as a teacher.
+struct Starting<'a> {
+    queries: Vectors<'a>,
+    documents: Vectors<'a>,
+}
+
+impl Teacher for Starting<'_> {
+    fn scores(&self, query: u32, documents: &[u32]) -> Result<Vec<f32>> {
+        let level = Level::detect();
+        let query = self.queries.row(query as usize);
+        let score = |&d: &u32| dot(level, query, self.documents.row(d as usize));
+        Ok(documents.iter().map(score).collect())
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Judgment;
+
+    #[test]
+    fn some_are_held_out_and_some_are_left() {
+        assert!(held_out(100, 0.0, 7).is_empty());
+        assert_eq!(held_out(100, 0.1, 7).len(), 10);
+        assert_eq!(held_out(100, 0.1, 7), held_out(100, 0.1, 7));
+        assert_ne!(held_out(100, 0.1, 7), held_out(100, 0.1, 8));
+        assert_eq!(held_out(3, 0.1, 7).len(), 1);
+        assert!(held_out(1, 0.5, 7).is_empty());
+    }
+
+    #[test]
+    fn lists_give_back_what_was_found_or_say_what_is_missing() {
+        let text = |id: String| Text { text: format!("text of {id}"), id };
+        let documents = (0..4).map(|i| text(format!("d{i}"))).collect();
+        let queries = (0..2).map(|i| text(format!("q{i}"))).collect();
+        let judged = [("q0", "d0"), ("q1", "d1")];
+        let judged = judged.map(|(query, document)| Judgment { query, document, relevant: true });
+        let data = TrainingData::new(documents, queries, judged).unwrap();
+        let judged = vec![
+            Judged { positives: vec![0], negatives: vec![2, 3] },
+            Judged { positives: vec![1], negatives: Vec::new() },
+        ];
+        let found = Mined { held_out: vec![1], pool: vec![3], judged, short: 2 };
+        assert_eq!(Mined::of(&found.lists(), &data).unwrap(), found);
+        assert_eq!(found.trained(), [0]);
+        for (name, _) in found.lists() {
+            let mut lists = found.lists();
+            lists.remove(&name);
+            let error = Mined::of(&lists, &data).unwrap_err().to_string();
+            assert!(error.contains(&name), "{error}");
+        }
+        let mut lists = found.lists();
+        lists.insert("pool".into(), vec![4]);
+        assert!(Mined::of(&lists, &data).is_err());
+    }
+}

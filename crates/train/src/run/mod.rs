@@ -1,0 +1,93 @@
+//! A training run: from judged pairs and a model to another model.
+//!
+//! [`train`] is the loop *train once*: negatives are mined with the model that training begins from, batches are drawn,
+//! encoded, scored and judged by the loss, and the parameters follow the gradient. At evaluations the queries that were held
+//! out are searched; the parameters that did best are what is saved in the end.
+//!
+//! **Resuming.** Every evaluation leaves a checkpoint in `OUT.training`, and so does an interruption. Batches are a
+//! function of seed and step, so a run that goes on from a checkpoint ends with the bits of one that was never
+//! stopped.
+//!
+//! **Cost.** A step is three times the encoding of its texts. Memory: parameters, gradient, two moments and the best parameters so
+//! far, 20 bytes a parameter in all, and the activations of a batch.
+
+mod batch;
+mod checkpoint;
+mod dev;
+mod mined;
+mod pooled;
+mod record;
+mod session;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use ecphory_core::Progress;
+use serde::{Deserialize, Serialize};
+
+use crate::data::TrainingData;
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+pub use record::{Evaluation, Origin};
+use session::Session;
+
+/// What to train.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The pairs.
+    pub data: &'a TrainingData,
+    /// How.
+    pub recipe: &'a Recipe,
+    /// The directory of the model to begin from.
+    pub init: &'a Path,
+    /// The directory to be made. While it is not whole, work lies beside it, in `OUT.training`.
+    pub out: &'a Path,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Whether to go on with what lies in `OUT.training`; without anything there a run begins.
+    pub resume: bool,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trained {
+    /// What it was made from.
+    pub origin: Origin,
+    /// How many steps were done, those before an interruption included.
+    pub steps: u64,
+    /// After which step the parameters were as they were saved; 0 where no step did better on the held-out queries than none.
+    pub kept: u64,
+    /// The evaluations, the one before the first step first.
+    pub evaluations: Vec<Evaluation>,
+    /// Pairs of a query and a document that answers it that were trained on.
+    pub pairs: usize,
+    /// Queries that were held out.
+    pub held_out: usize,
+    /// Pairs for which fewer negatives were found than the recipe asks for.
+    pub short_of_negatives: u64,
+}
+
+/// Trains on the current pool.
+///
+/// # Errors
+/// `Conflict` where the output exists, or work of another run lies there, or of this one without `resume`; `Usage` for a recipe that
+/// does not fit the model; `Interrupted` after saving a checkpoint; what reading, encoding and writing say. Where the loss or the
+/// gradient stops being a number, the error names the step and the queries.
+pub fn train(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
+    if job.out.symlink_metadata().is_ok() {
+        return Err(Error::OutputExists { path: job.out.to_owned() });
+    }
+    let mut session = Session::open(job, progress)?;
+    session.run(progress)?;
+    session.finish(job.out)
+}
+
+/// The folder of a run that has not ended.
+fn work_folder(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".training");
+    name.into()
+}

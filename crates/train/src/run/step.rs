@@ -1,0 +1,186 @@
+//! One step: texts to tokens to states to vectors to scores to a loss, and all the way back.
+
+use std::path::Path;
+
+use ecphory_core::Progress;
+use ecphory_kernels::Level;
+use ecphory_model::{Gradients, Role, TrainableEncoder};
+
+use crate::data::{Text, TrainingData};
+use crate::error::{Error, Result};
+use crate::loss::Loss;
+use crate::optimiser::{Gradient, Optimiser, Pace, Update, clipping, global_norm};
+use crate::recipe::Encoding;
+use crate::run::Job;
+use crate::run::batch::Batch;
+use crate::run::pooled::Pooled;
+use crate::sampler::{Groups, Judged};
+
+/// Texts that are encoded at once where nothing is learned from them.
+const TEXTS: usize = 16;
+
+/// What a step needs besides its queries.
+pub(super) struct Step<'a> {
+    data: &'a TrainingData,
+    encoding: Encoding,
+    clip: f32,
+    loss: Loss,
+    pooled: Pooled,
+    groups: Groups,
+    pub(super) encoder: TrainableEncoder,
+    gradients: Gradients,
+    /// The queries of the step before, for errors.
+    queries: Vec<u32>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(
+        job: &Job<'a>,
+        encoder: TrainableEncoder,
+        judged: &[Judged],
+    ) -> Result<Self> {
+        let recipe = job.recipe;
+        Ok(Self {
+            data: job.data,
+            encoding: recipe.encoding,
+            clip: recipe.optimiser.clip,
+            loss: recipe.loss.parse()?,
+            pooled: Pooled::of(&encoder)?,
+            groups: Groups::new(judged.to_vec(), 1 + recipe.batches.negatives, job.seed)?,
+            gradients: Gradients::new(encoder.parameters()),
+            encoder,
+            queries: Vec::new(),
+        })
+    }
+
+    /// Moves the parameters once and returns the loss before that. Queries that come again in another epoch get another of their
+    /// positives and other negatives.
+    pub(super) fn run(
+        &mut self,
+        queries: Vec<u32>,
+        epoch: u64,
+        rate: f32,
+        optimiser: &mut impl Optimiser,
+    ) -> Result<f64> {
+        self.queries.clone_from(&queries);
+        let mut groups = Vec::with_capacity(queries.len());
+        for &query in &queries {
+            let group = self.groups.group(query, epoch)?;
+            let kept = group.documents.iter().zip(&group.valid).filter(|(_, valid)| **valid);
+            groups.push(kept.map(|(&document, _)| document).collect());
+        }
+        let batch = Batch::new(queries, &groups);
+        let mut tokens = self.tokens(Role::Query, &batch.queries)?;
+        tokens.extend(self.tokens(Role::Document, &batch.documents)?);
+        let sequences: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+        let recording = self.encoder.forward(&sequences);
+        let vectors = self.pooled.forward(recording.states(), recording.spans());
+        let rows = batch.queries.len();
+        let scores = vectors.scores(Level::detect(), rows);
+        let judged = self.loss.evaluate(&batch.block(self.data, scores)?)?;
+        if !judged.value.is_finite() {
+            return Err(Error::NotANumber { what: "loss" });
+        }
+        let d_vectors = vectors.from_scores(&judged.gradient, rows);
+        let d_states = self.pooled.backward(&vectors, &d_vectors, recording.spans());
+        self.gradients.zero();
+        self.encoder.backward(recording, &d_states, &mut self.gradients);
+        self.apply(rate, optimiser)?;
+        Ok(judged.value)
+    }
+
+    fn apply(&mut self, rate: f32, optimiser: &mut impl Optimiser) -> Result<()> {
+        let gradients = &self.gradients;
+        let parameters = self.encoder.parameters_mut().iter_mut().enumerate();
+        let mut updates: Vec<Update<'_>> = parameters
+            .filter_map(|(index, parameter)| {
+                let columns = parameter.shape().last().copied().unwrap_or(1);
+                let gradient = match gradients.get(index)? {
+                    ecphory_model::Gradient::Dense(values) => Gradient::Dense(values),
+                    ecphory_model::Gradient::Rows { rows, values } => {
+                        Gradient::Rows { rows, columns, values }
+                    }
+                };
+                let (name, values) = parameter.named_values_mut();
+                Some(Update { name, values, gradient })
+            })
+            .collect();
+        let norm = global_norm(&updates)?;
+        if !norm.is_finite() {
+            return Err(Error::NotANumber { what: "gradient" });
+        }
+        let gradient_scale =
+            if self.clip > 0.0 { clipping(norm, f64::from(self.clip)) } else { 1.0 };
+        optimiser.step(Pace { rate, gradient_scale }, &mut updates)
+    }
+
+    /// Returns the vectors of queries or documents with the parameters as they are.
+    pub(super) fn vectors(
+        &self,
+        role: Role,
+        numbers: &[u32],
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>> {
+        let tokens = self.tokens(role, numbers)?;
+        // Texts of like length side by side waste no thread's time.
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|&place| tokens[place].len());
+        let mut all = Vec::new();
+        for places in order.chunks(TEXTS) {
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let sequences: Vec<&[u32]> = places.iter().map(|&place| &tokens[place][..]).collect();
+            let recording = self.encoder.forward(&sequences);
+            let vectors = self.pooled.forward(recording.states(), recording.spans());
+            let columns = vectors.columns();
+            all.resize(tokens.len() * columns, 0.0);
+            for (&place, vector) in places.iter().zip(vectors.values().chunks_exact(columns)) {
+                all[place * columns..][..columns].copy_from_slice(vector);
+            }
+            progress.advance(places.len() as u64);
+        }
+        Ok(all)
+    }
+
+    fn tokens(&self, role: Role, numbers: &[u32]) -> Result<Vec<Vec<u32>>> {
+        let texts = match role {
+            Role::Query => self.data.queries(),
+            Role::Document => self.data.documents(),
+        };
+        let most = self.encoding.tokens(role);
+        let one = |&number: &u32| -> Result<Vec<u32>> {
+            let Text { text, .. } = &texts[number as usize];
+            Ok(cut(self.encoder.tokens_as(text, role)?, most))
+        };
+        numbers.iter().map(one).collect()
+    }
+
+    /// Says in which step and for which queries something went wrong.
+    pub(super) fn placed(&self, error: Error, step: u64, checkpoint: &Path) -> Error {
+        let Error::NotANumber { what } = error else { return error };
+        let ids = self.queries.iter().map(|&query| self.data.queries()[query as usize].id.clone());
+        Error::Diverged { what, step, queries: ids.collect(), checkpoint: checkpoint.to_owned() }
+    }
+}
+
+/// Cuts tokens as the tokenizer would: the last one, which ends every text, stays.
+fn cut(mut tokens: Vec<u32>, most: usize) -> Vec<u32> {
+    if tokens.len() > most {
+        let end = tokens.pop();
+        tokens.truncate(most - 1);
+        tokens.extend(end);
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn the_end_of_a_text_stays() {
+        assert_eq!(cut(vec![101, 1, 2, 3, 102], 4), [101, 1, 2, 102]);
+        assert_eq!(cut(vec![101, 1, 102], 3), [101, 1, 102]);
+    }
+}
