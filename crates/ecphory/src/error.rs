@@ -28,6 +28,9 @@ pub enum Error {
     /// The evaluation crate refused.
     #[error(transparent)]
     Eval(#[from] ecphory_eval::Error),
+    /// Training refused.
+    #[error(transparent)]
+    Train(#[from] ecphory_train::Error),
     /// A pipeline is wrong.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -186,6 +189,7 @@ impl Error {
             Error::Index(error) => error.kind(),
             Error::Model(error) => error.kind(),
             Error::Eval(error) => error.kind(),
+            Error::Train(error) => error.kind(),
             Error::Pipeline(_)
             | Error::Channel(_)
             | Error::NoName { .. }

@@ -49,6 +49,7 @@ pub mod pipeline;
 pub mod read;
 mod reader;
 mod search;
+mod training;
 #[cfg(test)]
 #[path = "../tests/it/tiny_model.rs"]
 mod tiny_model;
@@ -67,6 +68,7 @@ pub use explanation::{Explanation, Fact};
 pub use fusion::{FusionMethod, fuse_runs};
 pub use pipeline::Pipeline;
 pub use reader::Reader;
+pub use training::TrainingRequest;
 pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
 
 pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Unshown, Value};
@@ -76,6 +78,7 @@ pub use ecphory_index::{
     DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, Written,
 };
 pub use ecphory_model as model;
+pub use ecphory_train as train;
 #[cfg(feature = "onnx")]
 pub use ecphory_model::Runtime;
 pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};

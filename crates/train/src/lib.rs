@@ -7,6 +7,10 @@
 
 mod data;
 mod error;
+mod recipe;
+mod run;
 
 pub use data::{Judgment, Text, TrainingData};
 pub use error::{Error, Result};
+pub use run::{Evaluation, Job, Origin, Trained, train};
+pub use recipe::{Batches, Encoding, Negatives, Optimisation, Recipe, Schedule};

@@ -6,6 +6,7 @@
 )]
 
 mod encode;
+mod train;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ecphory::Precision;
 
 pub use encode::{Encode, RoleName, ValueName};
+pub use train::Train;
 pub use upkeep::{Add, Backup, Check, Compact, Delete, DurabilityLevel, Migrate, Restore};
 
 use crate::bytes::ByteCount;
@@ -65,6 +67,7 @@ pub enum Command {
     Compare(Compare),
     Fuse(Fuse),
     Encode(Encode),
+    Train(Train),
     /// List, pull, show and convert models.
     #[command(subcommand, after_help = "Example:\n  ecphory models pull minilm")]
     Models(Models),

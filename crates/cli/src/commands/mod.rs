@@ -14,6 +14,7 @@ mod models;
 mod quickstart;
 mod run;
 mod search;
+mod train;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -31,6 +32,7 @@ pub fn dispatch(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Compare(args) => compare::compare(args, context),
         Command::Fuse(args) => fuse::fuse(args, context),
         Command::Encode(args) => encode::encode(args, context),
+        Command::Train(args) => train::train(args, context),
         Command::Models(args) => models::models(args, context),
         Command::Data(args) => data::data(args, context),
         Command::Inspect(args) => inspect::inspect(args, context),

@@ -15,7 +15,6 @@ mod batch;
 mod checkpoint;
 mod dev;
 mod mined;
-mod pooled;
 mod record;
 mod session;
 mod state;

@@ -4,20 +4,25 @@ use std::path::Path;
 
 use ecphory_core::Progress;
 use ecphory_kernels::Level;
-use ecphory_model::{Gradients, Role, TrainableEncoder};
+use ecphory_model::{self as model, Gradients, Recording, Role, TrainableEncoder};
 
 use crate::data::{Text, TrainingData};
 use crate::error::{Error, Result};
+use crate::head::{Head, Normalise, Pooling};
 use crate::loss::Loss;
 use crate::optimiser::{Gradient, Optimiser, Pace, Update, clipping, global_norm};
+use crate::ragged::Ragged;
 use crate::recipe::Encoding;
 use crate::run::Job;
 use crate::run::batch::Batch;
-use crate::run::pooled::Pooled;
 use crate::sampler::{Groups, Judged};
+use crate::score::{Cosine, Layout, Pairs};
 
 /// Texts that are encoded at once where nothing is learned from them.
 const TEXTS: usize = 16;
+
+/// How a query and a candidate are compared; temperatures are the loss's.
+const SCORE: Cosine = Cosine { scale: 1.0 };
 
 /// What a step needs besides its queries.
 pub(super) struct Step<'a> {
@@ -25,7 +30,8 @@ pub(super) struct Step<'a> {
     encoding: Encoding,
     clip: f32,
     loss: Loss,
-    pooled: Pooled,
+    pooling: Pooling,
+    level: Level,
     groups: Groups,
     pub(super) encoder: TrainableEncoder,
     gradients: Gradients,
@@ -45,7 +51,8 @@ impl<'a> Step<'a> {
             encoding: recipe.encoding,
             clip: recipe.optimiser.clip,
             loss: recipe.loss.parse()?,
-            pooled: Pooled::of(&encoder)?,
+            pooling: pooling(&encoder)?,
+            level: Level::detect(),
             groups: Groups::new(judged.to_vec(), 1 + recipe.batches.negatives, job.seed)?,
             gradients: Gradients::new(encoder.parameters()),
             encoder,
@@ -74,17 +81,25 @@ impl<'a> Step<'a> {
         tokens.extend(self.tokens(Role::Document, &batch.documents)?);
         let sequences: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
         let recording = self.encoder.forward(&sequences);
-        let vectors = self.pooled.forward(recording.states(), recording.spans());
-        let rows = batch.queries.len();
-        let scores = vectors.scores(Level::detect(), rows);
+        let states = states(&recording);
+        let (vectors, ()) = self.pooling.forward(self.level, &states)?;
+        let (queries, candidates) = vectors.values.split_at(batch.queries.len() * vectors.columns);
+        let side = |values: &[f32]| Ragged::vectors(values.to_vec(), vectors.columns);
+        let (queries, candidates) = (side(queries), side(candidates));
+        let pairs = Pairs { queries: &queries, candidates: &candidates, layout: Layout::Shared };
+        let (scores, kept) = SCORE.forward(self.level, &pairs)?;
+        if !scores.iter().all(|score| score.is_finite()) {
+            return Err(Error::NotANumber { what: "score" });
+        }
         let judged = self.loss.evaluate(&batch.block(self.data, scores)?)?;
         if !judged.value.is_finite() {
             return Err(Error::NotANumber { what: "loss" });
         }
-        let d_vectors = vectors.from_scores(&judged.gradient, rows);
-        let d_states = self.pooled.backward(&vectors, &d_vectors, recording.spans());
+        let mut slopes = SCORE.backward(self.level, &pairs, &kept, &judged.gradient)?;
+        slopes.queries.append(&mut slopes.candidates);
+        let slopes = self.pooling.backward(self.level, &states, &(), &slopes.queries)?;
         self.gradients.zero();
-        self.encoder.backward(recording, &d_states, &mut self.gradients);
+        self.encoder.backward(recording, &slopes, &mut self.gradients);
         self.apply(rate, optimiser)?;
         Ok(judged.value)
     }
@@ -96,8 +111,8 @@ impl<'a> Step<'a> {
             .filter_map(|(index, parameter)| {
                 let columns = parameter.shape().last().copied().unwrap_or(1);
                 let gradient = match gradients.get(index)? {
-                    ecphory_model::Gradient::Dense(values) => Gradient::Dense(values),
-                    ecphory_model::Gradient::Rows { rows, values } => {
+                    model::Gradient::Dense(values) => Gradient::Dense(values),
+                    model::Gradient::Rows { rows, values } => {
                         Gradient::Rows { rows, columns, values }
                     }
                 };
@@ -132,10 +147,11 @@ impl<'a> Step<'a> {
             }
             let sequences: Vec<&[u32]> = places.iter().map(|&place| &tokens[place][..]).collect();
             let recording = self.encoder.forward(&sequences);
-            let vectors = self.pooled.forward(recording.states(), recording.spans());
-            let columns = vectors.columns();
+            let (pooled, ()) = self.pooling.forward(self.level, &states(&recording))?;
+            let (vectors, _) = Normalise.forward(self.level, &pooled)?;
+            let columns = vectors.columns;
             all.resize(tokens.len() * columns, 0.0);
-            for (&place, vector) in places.iter().zip(vectors.values().chunks_exact(columns)) {
+            for (&place, vector) in places.iter().zip(vectors.values.chunks_exact(columns)) {
                 all[place * columns..][..columns].copy_from_slice(vector);
             }
             progress.advance(places.len() as u64);
@@ -161,6 +177,27 @@ impl<'a> Step<'a> {
         let Error::NotANumber { what } = error else { return error };
         let ids = self.queries.iter().map(|&query| self.data.queries()[query as usize].id.clone());
         Error::Diverged { what, step, queries: ids.collect(), checkpoint: checkpoint.to_owned() }
+    }
+}
+
+/// Views the token states of a recording as a head does.
+fn states(recording: &Recording) -> Ragged {
+    let ends = recording.spans().iter().map(|span| span.end);
+    Ragged {
+        values: recording.states().to_vec(),
+        columns: recording.columns(),
+        offsets: std::iter::once(0).chain(ends).collect(),
+        ..Ragged::default()
+    }
+}
+
+/// Finds the head that makes of states what the model's directory says.
+fn pooling(encoder: &TrainableEncoder) -> Result<Pooling> {
+    match encoder.pooling() {
+        [model::Pooling::Mean] => Ok(Pooling::Mean),
+        [model::Pooling::Cls] => Ok(Pooling::Cls),
+        [model::Pooling::LastToken] => Ok(Pooling::Last),
+        other => Err(Error::Pooling { found: format!("{other:?}") }),
     }
 }
 

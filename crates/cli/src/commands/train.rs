@@ -1,0 +1,110 @@
+//! `ecphory train`: a model from a model and judged pairs.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use ecphory::read::Skipped;
+use ecphory::train::{Evaluation, Recipe, Trained};
+use ecphory::{ErrorKind, TrainingRequest};
+use fs_err as fs;
+use serde_json::json;
+
+use crate::args::Train;
+use crate::commands::index::write_skipped;
+use crate::context::{Context, print_json};
+use crate::failure::Failure;
+use crate::table::Table;
+
+/// Trains a model.
+#[allow(clippy::print_stdout, reason = "the recipe is the result")]
+pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let recipe = recipe(args)?;
+    if args.print_recipe {
+        print!("{recipe}");
+        return Ok(());
+    }
+    let (Some(data), Some(init), Some(out)) = (&args.data, &args.init, &args.out) else {
+        return Err(Failure::Usage("--data, --init and --out are needed").into());
+    };
+    let dataset = context.dataset_split(data, Some(&args.split))?;
+    let request = TrainingRequest {
+        recipe,
+        init: init.clone(),
+        out: out.clone(),
+        seed: args.seed,
+        resume: args.resume,
+        skip_bad: args.skip_bad,
+    };
+    match context.engine.train(&dataset, &request, context.progress()) {
+        Ok((trained, skipped)) => {
+            report(out, &trained, &skipped, start.elapsed().as_secs_f64(), context)
+        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            let hint = "hint: the same command with --resume goes on";
+            let kept = format!("the work is in {}.training", out.display());
+            Err(Failure::Interrupted(format!("{kept}\n{hint}")).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A recipe by name or from a file, with what `--set` changes.
+fn recipe(args: &Train) -> anyhow::Result<Recipe> {
+    let path = Path::new(&args.recipe);
+    let is_name = Recipe::names().any(|name| name == args.recipe);
+    let mut recipe = if !is_name && path.is_file() {
+        Recipe::parse(&args.recipe, &fs::read_to_string(path)?)?
+    } else {
+        Recipe::named(&args.recipe)?
+    };
+    for assignment in &args.set {
+        recipe = recipe.set(assignment)?;
+    }
+    Ok(recipe)
+}
+
+#[allow(clippy::print_stdout, reason = "the report is the result")]
+fn report(
+    out: &Path,
+    trained: &Trained,
+    skipped: &[Skipped],
+    seconds: f64,
+    context: &Context,
+) -> anyhow::Result<()> {
+    if context.common.json {
+        let left_out: Vec<_> = skipped
+            .iter()
+            .map(|left_out| json!({"place": left_out.place, "reason": left_out.reason}))
+            .collect();
+        return print_json(&json!({
+            "output": out.display().to_string(),
+            "training": serde_json::to_value(trained)?,
+            "skipped": left_out,
+            "seconds": seconds,
+        }));
+    }
+    let mut text = format!(
+        "{} pairs, {} queries held out, {} steps in {seconds:.0} s\n",
+        trained.pairs, trained.held_out, trained.steps
+    );
+    if trained.short_of_negatives > 0 {
+        writeln!(text, "{} pairs found fewer negatives than asked for", trained.short_of_negatives)?;
+    }
+    let mut table = Table::new(&["step", "loss", "dev nDCG@10", ""]);
+    let shown = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x:.4}"));
+    for &Evaluation { step, loss, dev } in &trained.evaluations {
+        let kept = if step == trained.kept { "kept" } else { "" };
+        table.row([step.to_string(), shown(loss), shown(dev), kept.to_owned()]);
+    }
+    write!(text, "\n{table}")?;
+    if trained.kept == 0 && trained.held_out > 0 {
+        writeln!(text, "\nno step did better on the held-out queries than the model had done before")?;
+    }
+    let mut listed = Vec::new();
+    write_skipped(&mut listed, skipped)?;
+    print!("{text}{}", String::from_utf8_lossy(&listed));
+    context.notice(&format!("{} is a model: --channel dense={}", out.display(), out.display()));
+    Ok(())
+}

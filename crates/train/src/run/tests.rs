@@ -1,0 +1,202 @@
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ecphory_core::{ErrorKind, Progress, Silent};
+use ecphory_model::{Encoder, EncoderOptions, Role};
+
+use super::*;
+use crate::data::{Judgment, Text};
+
+fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny/bert-mean")
+}
+
+const THINGS: [&str; 6] = ["cat", "dog", "rat", "bat", "hat", "mat"];
+
+/// Documents of two words, and for each a query of one other pair of words, by a rule that no model knows.
+fn data() -> TrainingData {
+    let pair = |a: usize, b: usize| format!("the {} and a {}", THINGS[a % 6], THINGS[b % 6]);
+    let numbers: Vec<(usize, usize)> =
+        (0..6).flat_map(|a| (0..6).map(move |b| (a, b))).filter(|(a, b)| a != b).collect();
+    let texts = |name: &str, shift: usize| -> Vec<Text> {
+        let text = |(i, &(a, b)): (usize, &(usize, usize))| Text {
+            id: format!("{name}{i}"),
+            text: pair(a + shift, b + shift),
+        };
+        numbers.iter().enumerate().map(text).collect()
+    };
+    let ids: Vec<(String, String)> =
+        (0..numbers.len()).map(|i| (format!("q{i}"), format!("d{i}"))).collect();
+    let judged = ids.iter().map(|(query, document)| Judgment { query, document, relevant: true });
+    TrainingData::new(texts("d", 0), texts("q", 2), judged).unwrap()
+}
+
+fn recipe() -> Recipe {
+    let mut recipe = Recipe::named("dense").unwrap();
+    let changes = [
+        "batches.queries=6",
+        "negatives.depth=8",
+        "negatives.keep=4",
+        "negatives.ratio=1",
+        "optimiser.learning_rate=0.003",
+        "schedule.epochs=4",
+        "schedule.dev=0.2",
+    ];
+    for change in changes {
+        recipe = recipe.set(change).unwrap();
+    }
+    recipe
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    data: TrainingData,
+    recipe: Recipe,
+    init: PathBuf,
+}
+
+impl Place {
+    fn new(recipe: Recipe) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), data: data(), recipe, init: tiny() }
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn train(&self, out: &Path, resume: bool, progress: &dyn Progress) -> Result<Trained> {
+        let (data, recipe, init) = (&self.data, &self.recipe, &*self.init);
+        train(&Job { data, recipe, init, out, seed: 7, resume }, progress)
+    }
+}
+
+/// Cancels after so many units.
+struct After(AtomicI64);
+
+impl Progress for After {
+    fn begin(&self, _task: &str, _total: u64) {}
+    fn end(&self) {}
+    fn advance(&self, units: u64) {
+        self.0.fetch_sub(units as i64, Ordering::SeqCst);
+    }
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst) <= 0
+    }
+}
+
+#[test]
+fn training_learns_what_it_is_shown_and_keeps_the_best() {
+    let place = Place::new(recipe());
+    let out = place.out("model");
+    let trained = place.train(&out, false, &Silent).unwrap();
+    let losses: Vec<f64> = trained.evaluations.iter().filter_map(|one| one.loss).collect();
+    assert!(losses.last() < losses.first(), "{losses:?}");
+    let best = trained.evaluations.iter().max_by(|a, b| {
+        let ndcg = |one: &Evaluation| one.dev.unwrap();
+        // Of equal ones the first is kept.
+        ndcg(a).total_cmp(&ndcg(b)).then(b.step.cmp(&a.step))
+    });
+    assert_eq!(best.unwrap().step, trained.kept);
+    assert_eq!((trained.held_out, trained.pairs), (6, 24));
+    let encoder = Encoder::open(&out, &EncoderOptions::default()).unwrap();
+    assert_eq!(encoder.encode(&["a cat"], Role::Query, &Silent).unwrap().len(), encoder.dimensions());
+    let record: Trained =
+        serde_json::from_slice(&fs_err::read(out.join("training.json")).unwrap()).unwrap();
+    assert_eq!(record, trained);
+    assert!(!work_folder(&out).exists());
+}
+
+#[test]
+fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
+    let place = Place::new(recipe());
+    let whole = place.out("whole");
+    let trained = place.train(&whole, false, &Silent).unwrap();
+    // 60 texts are encoded and 24 queries mined before anything is trained; then evaluations and steps take turns.
+    for units in [100, 137, 171] {
+        let out = place.out(&format!("stopped-{units}"));
+        let error = place.train(&out, false, &After(units.into())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        assert!(!out.exists());
+        let resumed = place.train(&out, true, &Silent).unwrap();
+        assert_eq!(resumed, trained, "{units}");
+        let weights = |model: &Path| fs_err::read(model.join("model.safetensors")).unwrap();
+        assert!(weights(&whole) == weights(&out), "{units}");
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let place = Place::new(recipe().set("schedule.epochs=1").unwrap());
+    let weights = |threads: usize| {
+        let out = place.out(&format!("threads-{threads}"));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| place.train(&out, false, &Silent)).unwrap();
+        fs_err::read(out.join("model.safetensors")).unwrap()
+    };
+    assert!(weights(1) == weights(2));
+}
+
+#[test]
+fn what_is_there_already_is_not_touched() {
+    let mut place = Place::new(recipe());
+    let out = place.out("model");
+    fs_err::create_dir(&out).unwrap();
+    let error = place.train(&out, false, &Silent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("exists already"), "{error}");
+    let out = place.out("stopped");
+    place.train(&out, false, &After(120.into())).unwrap_err();
+    let error = place.train(&out, false, &Silent).unwrap_err();
+    assert!(error.to_string().contains("--resume"), "{error}");
+    place.recipe = place.recipe.set("optimiser.clip=2").unwrap();
+    let error = place.train(&out, true, &Silent).unwrap_err();
+    assert!(error.to_string().contains("another recipe"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_with_its_place() {
+    let place = Place::new(recipe().set("optimiser.learning_rate=1e30").unwrap());
+    let error = place.train(&place.out("model"), false, &Silent).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("not a number") && text.contains("step ") && text.contains('q'), "{text}");
+    assert!(!place.out("model").exists());
+}
+
+#[test]
+fn every_setting_changes_what_comes_out() {
+    let plain = recipe().set("schedule.epochs=2").unwrap();
+    let first = fingerprint(&plain);
+    assert_eq!(first, fingerprint(&plain));
+    let changes = [
+        "loss=infonce(temperature=0.2)",
+        "encoding.query_tokens=4",
+        "encoding.document_tokens=4",
+        "encoding.freeze_below=1",
+        "batches.queries=5",
+        "batches.negatives=2",
+        "negatives.depth=5",
+        "negatives.keep=2",
+        "negatives.ratio=0.5",
+        "optimiser.learning_rate=0.002",
+        "optimiser.weight_decay=0.5",
+        "optimiser.clip=0.1",
+        "optimiser.schedule=constant",
+        "schedule.epochs=1",
+        "schedule.evaluations=1",
+        "schedule.patience=1",
+        "schedule.dev=0.1",
+    ];
+    for change in changes {
+        let changed = plain.set(change).unwrap();
+        assert_ne!(first, fingerprint(&changed), "{change}");
+    }
+}
+
+/// What a recipe makes: the weights, and how it went.
+fn fingerprint(recipe: &Recipe) -> (Vec<u8>, Vec<Evaluation>) {
+    let place = Place::new(recipe.clone());
+    let out = place.out("model");
+    let trained = place.train(&out, false, &Silent).unwrap();
+    (fs_err::read(out.join("model.safetensors")).unwrap(), trained.evaluations)
+}
