@@ -1,6 +1,10 @@
 //! What a retriever is trained on: documents, queries, and which document answers which query.
 
+mod problem;
+
 use std::collections::HashMap;
+
+pub use problem::DataError;
 
 use crate::error::{Error, Result};
 
@@ -67,13 +71,13 @@ impl TrainingData {
             found.sort_unstable();
             found.dedup();
             if found.is_empty() {
-                return Err(Error::NoPositive { query: text.id });
+                return Err(Error::from(DataError::NoPositive { query: text.id }));
             }
             data.queries.push(text);
             data.positives.push(found);
         }
         if data.queries.is_empty() {
-            return Err(Error::NothingToTrainOn);
+            return Err(Error::from(DataError::NothingToTrainOn));
         }
         Ok(data)
     }
@@ -103,19 +107,19 @@ fn index<'a>(what: &'static str, texts: &'a [Text]) -> Result<HashMap<&'a str, u
     let mut places = HashMap::with_capacity(texts.len());
     for (place, text) in texts.iter().enumerate() {
         if places.insert(&*text.id, place).is_some() {
-            return Err(Error::Twice { what, id: text.id.clone() });
+            return Err(Error::from(DataError::Twice { what, id: text.id.clone() }));
         }
     }
     Ok(places)
 }
 
 fn find(what: &'static str, places: &HashMap<&str, usize>, id: &str) -> Result<usize> {
-    places.get(id).copied().ok_or_else(|| Error::Unknown { what, id: id.to_owned() })
+    places.get(id).copied().ok_or_else(|| Error::from(DataError::Unknown { what, id: id.to_owned() }))
 }
 
 fn not_empty(what: &'static str, text: &Text) -> Result<()> {
     if text.text.trim().is_empty() {
-        return Err(Error::EmptyText { what, id: text.id.clone() });
+        return Err(Error::from(DataError::EmptyText { what, id: text.id.clone() }));
     }
     Ok(())
 }

@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 
 use ecphory_core::ErrorKind;
-use ecphory_core::nearest::hint;
+
+use crate::data::DataError;
+use crate::lines::LineError;
+use crate::optimiser::ParameterProblem;
+use crate::recipe::RecipeError;
+use crate::run::RunError;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,150 +25,17 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// An id names two texts.
-    #[error("the {what} `{id}` comes twice")]
-    Twice {
-        /// A query or a document.
-        what: &'static str,
-        /// Its id.
-        id: String,
-    },
+    /// The data cannot be trained on.
+    #[error(transparent)]
+    Data(#[from] DataError),
 
-    /// An id names nothing.
-    #[error("no {what} has the id `{id}`")]
-    Unknown {
-        /// A query or a document.
-        what: &'static str,
-        /// The id.
-        id: String,
-    },
+    /// The recipe is wrong.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
 
-    /// A text that is to be learned from is empty.
-    #[error("the {what} `{id}` has no text")]
-    EmptyText {
-        /// A query or a document.
-        what: &'static str,
-        /// Its id.
-        id: String,
-    },
-
-    /// A query has judgments, but nothing to be near to.
-    #[error("the query `{query}` has no relevant document; leave it out of the judgments")]
-    NoPositive {
-        /// Its id.
-        query: String,
-    },
-
-    /// No recipe has this name.
-    #[error("there is no recipe `{name}`, nor a file of that name{}", hint(nearest.as_deref()))]
-    UnknownRecipe {
-        /// The name as it was given.
-        name: String,
-        /// The nearest one.
-        nearest: Option<String>,
-    },
-
-    /// A recipe is no TOML, or its settings are not those of a recipe.
-    #[error("recipe `{source_name}`: {error}")]
-    Recipe {
-        /// The name, the file or the change.
-        source_name: String,
-        /// What the parser says, with the place.
-        error: toml::de::Error,
-    },
-
-    /// A change of a setting is not written as one.
-    #[error("`{assignment}` is not key=value")]
-    Assignment {
-        /// The change as it was given.
-        assignment: String,
-    },
-
-    /// A change names no setting.
-    #[error("there is no setting `{key}`{}", hint(nearest.as_deref()))]
-    UnknownSetting {
-        /// The name as it was given.
-        key: String,
-        /// The nearest one.
-        nearest: Option<String>,
-    },
-
-    /// A setting has a value that means nothing.
-    #[error("{key} has to be {range}")]
-    OutOfRange {
-        /// The setting.
-        key: &'static str,
-        /// What it can be.
-        range: &'static str,
-    },
-
-    /// The model to be made is there already.
-    #[error("{} exists already; name another place or take it away first", path.display())]
-    OutputExists {
-        /// Where.
-        path: PathBuf,
-    },
-
-    /// A run was left where this one would begin.
-    #[error("{} holds a training that was interrupted; --resume goes on with it", path.display())]
-    WorkExists {
-        /// Where.
-        path: PathBuf,
-    },
-
-    /// The run that was left is another one.
-    #[error("the training to go on with has another {what}")]
-    OtherRun {
-        /// What is not the same.
-        what: &'static str,
-    },
-
-    /// A checkpoint is damaged, or cannot be made.
-    #[error("{}: {why}", path.display())]
-    Checkpoint {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-
-    /// A checkpoint does not have what it should.
-    #[error("the checkpoint lacks `{what}`, or has another one")]
-    CheckpointLacks {
-        /// What.
-        what: String,
-    },
-
-    /// The model makes vectors in a way that is not trained.
-    #[error("training knows the poolings mean, cls and last token, not {found}")]
-    Pooling {
-        /// What the model has.
-        found: String,
-    },
-
-    /// A loss or a gradient stopped being a number.
-    #[error("the {what} is not a number")]
-    NotANumber {
-        /// Which.
-        what: &'static str,
-    },
-
-    /// Training left the numbers.
-    #[error(
-        "the {what} of step {step} is not a number (queries {}); the last good state is in {}; a lower optimiser.learning_rate may help",
-        queries.join(", "),
-        checkpoint.display()
-    )]
-    Diverged {
-        /// The loss or the gradient.
-        what: &'static str,
-        /// The step, counted from 0.
-        step: u64,
-        /// The ids of the batch's queries.
-        queries: Vec<String>,
-        /// Where the last checkpoint is.
-        checkpoint: PathBuf,
-    },
+    /// A run cannot begin, go on or end.
+    #[error(transparent)]
+    Run(#[from] RunError),
 
     /// The model refused.
     #[error(transparent)]
@@ -173,35 +45,204 @@ pub enum Error {
     #[error(transparent)]
     Eval(#[from] ecphory_eval::Error),
 
-    /// There is no pair.
-    #[error("no query has a relevant document: there is nothing to train on")]
-    NothingToTrainOn,
+    /// A line of a file is not what it should be.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: LineError,
+    },
+
+    /// A file names queries or documents that are not there: it belongs to another collection.
+    #[error(
+        "{}: {count} of its {what} are not in this collection, the first in line {line}: {}",
+        path.display(),
+        first.join(", ")
+    )]
+    ForeignIds {
+        /// The file.
+        path: PathBuf,
+        /// Queries or documents.
+        what: &'static str,
+        /// The first few unknown ids.
+        first: Vec<String>,
+        /// The line of the first.
+        line: u64,
+        /// How many lines name an unknown one.
+        count: u64,
+    },
+
+    /// The same id names two things.
+    #[error("{what} {first} and {second} have the same id `{id}`")]
+    DuplicateId {
+        /// Query or document.
+        what: &'static str,
+        /// The id.
+        id: String,
+        /// The number of the first, from 0.
+        first: usize,
+        /// The number of the second, from 0.
+        second: usize,
+    },
+
+    /// A file scores a pair twice.
+    #[error("{}: query `{query}` and document `{document}` are there twice", path.display())]
+    DuplicatePair {
+        /// The file.
+        path: PathBuf,
+        /// The query.
+        query: String,
+        /// The document.
+        document: String,
+    },
+
+    /// A setting is out of its range.
+    #[error("{setting}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What would have been right.
+        expected: &'static str,
+        /// What was found.
+        got: String,
+    },
+
+    /// A spec string does not say what it should.
+    #[error("{what} `{spec}`: expected {expected} at byte {offset}")]
+    Spec {
+        /// What it should describe.
+        what: &'static str,
+        /// The string.
+        spec: String,
+        /// Where it stops making sense.
+        offset: usize,
+        /// What was expected there.
+        expected: String,
+    },
+
+    /// A parameter, its gradient or its remembered state does not fit.
+    #[error("parameter `{parameter}`: {problem}")]
+    Parameter {
+        /// The parameter's name.
+        parameter: String,
+        /// What is wrong with it.
+        problem: ParameterProblem,
+    },
+
+    /// There is nothing to draw from.
+    #[error("there are no {what}")]
+    Nothing {
+        /// What there should be, in the plural.
+        what: &'static str,
+    },
+
+    /// Something is there twice that may be there once.
+    #[error("{what} {number} is there twice")]
+    Twice {
+        /// What it is.
+        what: &'static str,
+        /// Its number.
+        number: u32,
+    },
+
+    /// A number leads outside of what it numbers.
+    #[error("{what} {number}: there are {count}")]
+    Outside {
+        /// What it numbers.
+        what: &'static str,
+        /// The number, from 0.
+        number: u64,
+        /// How many there are.
+        count: usize,
+    },
+
+    /// A query has no relevant document, so it cannot teach.
+    #[error("query {query} has no positive document")]
+    NoPositives {
+        /// The query's number.
+        query: u32,
+    },
+
+    /// A document is positive and negative for one query.
+    #[error("document {document} is a positive and a negative of query {query}")]
+    PositiveNegative {
+        /// The query's number.
+        query: u32,
+        /// The document's number.
+        document: u32,
+    },
+
+    /// Values are not a whole number of rows, or rows of two matrices differ in length.
+    #[error("{what}: expected {expected}, got {got}")]
+    Shape {
+        /// Which values.
+        what: &'static str,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        got: usize,
+    },
+
+    /// A value is NaN or infinite.
+    #[error("{what} {row}: value {column} is {value}")]
+    NotFinite {
+        /// What the rows are.
+        what: &'static str,
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
+
+    /// A teacher has no score for a pair.
+    #[error("the teacher has no score for document {document} and query {query}")]
+    NoScore {
+        /// The query's number.
+        query: u32,
+        /// The document's number.
+        document: u32,
+    },
+
+    /// A search that was handed in failed.
+    #[error("searching failed: {source}")]
+    Search {
+        /// The kind of the searcher's error.
+        kind: ErrorKind,
+        /// The searcher's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Error {
     /// Returns the kind of error, which decides exit codes.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } => ErrorKind::Io,
-            Self::OutputExists { .. } | Self::WorkExists { .. } | Self::OtherRun { .. } => {
-                ErrorKind::Conflict
-            }
-            Self::Checkpoint { .. } | Self::CheckpointLacks { .. } => ErrorKind::Corrupt,
-            Self::Model(error) => error.kind(),
-            Self::Eval(error) => error.kind(),
-            Self::Pooling { .. } | Self::NotANumber { .. } | Self::Diverged { .. } => {
-                ErrorKind::Input
-            }
-            Self::UnknownRecipe { .. }
-            | Self::Recipe { .. }
-            | Self::Assignment { .. }
-            | Self::UnknownSetting { .. }
-            | Self::OutOfRange { .. } => ErrorKind::Usage,
-            Self::Twice { .. }
-            | Self::Unknown { .. }
-            | Self::EmptyText { .. }
-            | Self::NoPositive { .. }
-            | Self::NothingToTrainOn => ErrorKind::Input,
+            Self::Io { source } => ErrorKind::of_io(source),
+            Self::Setting { .. } | Self::Spec { .. } => ErrorKind::Usage,
+            Self::Line { .. }
+            | Self::ForeignIds { .. }
+            | Self::DuplicateId { .. }
+            | Self::DuplicatePair { .. }
+            | Self::Parameter { .. }
+            | Self::Nothing { .. }
+            | Self::Twice { .. }
+            | Self::Outside { .. }
+            | Self::NoPositives { .. }
+            | Self::PositiveNegative { .. }
+            | Self::Shape { .. }
+            | Self::NotFinite { .. }
+            | Self::NoScore { .. } => ErrorKind::Input,
+            Self::Search { kind, .. } => *kind,
+            Self::Interrupted => ErrorKind::Interrupted,
         }
     }
 }

@@ -4,13 +4,38 @@
 //! *head* makes vectors of them, and vectors make a *block of scores* of some queries against some
 //! candidates; a *loss* looks at nothing but the block and says how each score should move. This crate prints
 //! nothing, reads no environment, starts no threads and never opens an index.
+//!
+//! [`train`] puts them together for a [`Recipe`].
 
+pub mod block;
+pub mod cluster;
 mod data;
+#[cfg(test)]
+mod draws;
 mod error;
+pub mod head;
+pub mod ids;
+mod lines;
+pub mod loss;
+pub mod miner;
+pub mod optimiser;
+pub mod ragged;
+mod random;
 mod recipe;
+pub mod regulariser;
 mod run;
+pub mod sampler;
+pub mod schedule;
+pub mod score;
+mod spec;
+pub mod teacher;
+pub mod unit;
+mod vectors;
 
-pub use data::{Judgment, Text, TrainingData};
+pub use data::{DataError, Judgment, Text, TrainingData};
 pub use error::{Error, Result};
-pub use run::{Evaluation, Job, Origin, Trained, train};
-pub use recipe::{Batches, Encoding, Negatives, Optimisation, Recipe, Schedule};
+pub use ids::Ids;
+pub use lines::LineError;
+pub use recipe::{Batches, Encoding, Negatives, Optimisation, Recipe, RecipeError, Schedule};
+pub use run::{Evaluation, Job, Origin, RunError, Trained, train};
+pub use vectors::Vectors;

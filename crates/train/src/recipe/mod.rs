@@ -4,6 +4,7 @@
 //! the TOML that would give it again; single settings are changed by `key=value` ([`Recipe::set`]), where the
 //! key is the path of a setting that is there (`optimiser.learning_rate=1e-5`).
 
+mod problem;
 mod settings;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use ecphory_core::nearest::nearest;
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
+pub use problem::RecipeError;
 pub use settings::{Batches, Encoding, Negatives, Optimisation, Recipe, Schedule};
 
 /// The recipes that are built in, each with its file.
@@ -24,10 +26,10 @@ impl Recipe {
     /// Where none has this name.
     pub fn named(name: &str) -> Result<Self> {
         let found = NAMED.iter().find(|(known, _)| *known == name);
-        let (_, text) = found.ok_or_else(|| Error::UnknownRecipe {
+        let (_, text) = found.ok_or_else(|| Error::from(RecipeError::UnknownRecipe {
             name: name.to_owned(),
             nearest: nearest(name, Self::names()).map(str::to_owned),
-        })?;
+        }))?;
         Self::parse(name, text)
     }
 
@@ -42,7 +44,7 @@ impl Recipe {
     /// Where the text is no TOML, lacks a setting, has one that is not known, or one is out of its range.
     pub fn parse(source: &str, text: &str) -> Result<Self> {
         let recipe: Self = toml::from_str(text)
-            .map_err(|error| Error::Recipe { source_name: source.to_owned(), error })?;
+            .map_err(|error| Error::from(RecipeError::Recipe { source_name: source.to_owned(), error }))?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -52,14 +54,14 @@ impl Recipe {
     /// # Errors
     /// Where there is no such setting, or the value is not one of it.
     pub fn set(&self, assignment: &str) -> Result<Self> {
-        let malformed = || Error::Assignment { assignment: assignment.to_owned() };
+        let malformed = || Error::from(RecipeError::Assignment { assignment: assignment.to_owned() });
         let (key, text) = assignment.split_once('=').ok_or_else(malformed)?;
         let (key, text) = (key.trim(), text.trim());
         let mut table = self.table();
-        let place = setting(&mut table, key).ok_or_else(|| Error::UnknownSetting {
+        let place = setting(&mut table, key).ok_or_else(|| Error::from(RecipeError::UnknownSetting {
             key: key.to_owned(),
             nearest: self.nearest_setting(key),
-        })?;
+        }))?;
         *place = match toml::from_str::<Table>(&format!("value = {text}")) {
             Ok(mut parsed) => parsed.remove("value").ok_or_else(malformed)?,
             // Names and formulas need no quotes.
@@ -72,7 +74,7 @@ impl Recipe {
         let changed = Value::Table(table);
         let recipe: Self = changed
             .try_into()
-            .map_err(|error| Error::Recipe { source_name: format!("--set {assignment}"), error })?;
+            .map_err(|error| Error::from(RecipeError::Recipe { source_name: format!("--set {assignment}"), error }))?;
         recipe.check()?;
         Ok(recipe)
     }

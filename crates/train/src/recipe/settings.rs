@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::loss::Loss;
+use crate::recipe::RecipeError;
 use crate::schedule as rate;
 
 /// A recipe.
@@ -139,7 +140,7 @@ impl Recipe {
         self.loss.parse::<Loss>()?;
         self.optimiser.schedule.parse::<rate::Schedule>()?;
         match within.iter().find(|(_, is_within, _)| !is_within) {
-            Some((key, _, range)) => Err(Error::OutOfRange { key, range }),
+            Some((key, _, range)) => Err(Error::from(RecipeError::OutOfRange { key, range })),
             None => Ok(()),
         }
     }

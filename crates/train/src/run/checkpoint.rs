@@ -10,6 +10,7 @@ use ecphory_core::storage::{Directory, publish};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::error::{Error, Result};
+use crate::run::RunError;
 
 /// The name of the file in the folder of a training.
 pub(super) const FILE: &str = "checkpoint.safetensors";
@@ -46,7 +47,7 @@ impl Checkpoint {
             .collect();
         let texts: HashMap<String, String> = self.texts.clone().into_iter().collect();
         let bytes = safetensors::serialize(views, Some(texts))
-            .map_err(|error| Error::Checkpoint { path: folder.join(FILE), why: error.to_string() })?;
+            .map_err(|error| Error::from(RunError::Checkpoint { path: folder.join(FILE), why: error.to_string() }))?;
         publish(&storage, FILE, &mut |file| file.write_all(&bytes))?;
         Ok(())
     }
@@ -58,7 +59,7 @@ impl Checkpoint {
             return Ok(None);
         }
         let bytes = Directory::map_file(&path)?;
-        let damaged = |why: String| Error::Checkpoint { path: path.clone(), why };
+        let damaged = |why: String| Error::from(RunError::Checkpoint { path: path.clone(), why });
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;

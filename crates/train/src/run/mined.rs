@@ -14,7 +14,7 @@ use crate::miner::{
 };
 use crate::random::{Purpose, Random};
 use crate::run::dev;
-use crate::run::Job;
+use crate::run::{Job, RunError};
 use crate::sampler::Judged;
 use crate::teacher::Teacher;
 use crate::vectors::Vectors;
@@ -114,7 +114,7 @@ impl Mined {
 
     /// Takes the lists up again.
     pub(super) fn of(lists: &BTreeMap<String, Vec<u64>>, data: &TrainingData) -> Result<Self> {
-        let lacks = |what: &str| Error::CheckpointLacks { what: what.to_owned() };
+        let lacks = |what: &str| Error::from(RunError::CheckpointLacks { what: what.to_owned() });
         let list = |name: &str| lists.get(name).ok_or_else(|| lacks(name));
         let numbers = |name: &str, count: usize| -> Result<Vec<u32>> {
             let narrow = |&x: &u64| u32::try_from(x).ok().filter(|&x| (x as usize) < count);

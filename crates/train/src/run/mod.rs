@@ -15,6 +15,7 @@ mod batch;
 mod checkpoint;
 mod dev;
 mod mined;
+mod problem;
 mod record;
 mod session;
 mod state;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
+pub use problem::RunError;
 pub use record::{Evaluation, Origin};
 use session::Session;
 
@@ -77,7 +79,7 @@ pub struct Trained {
 /// gradient stops being a number, the error names the step and the queries.
 pub fn train(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
     if job.out.symlink_metadata().is_ok() {
-        return Err(Error::OutputExists { path: job.out.to_owned() });
+        return Err(Error::from(RunError::OutputExists { path: job.out.to_owned() }));
     }
     let mut session = Session::open(job, progress)?;
     session.run(progress)?;

@@ -14,7 +14,7 @@ use crate::run::mined::Mined;
 use crate::run::record::{Evaluation, Origin, digest};
 use crate::run::state::{Saved, State, Values};
 use crate::run::step::Step;
-use crate::run::{Job, Trained, work_folder};
+use crate::run::{Job, RunError, Trained, work_folder};
 use crate::sampler::{Sampler, Shuffled};
 use crate::schedule::{EarlyStop, Plateau, Verdict};
 
@@ -54,7 +54,7 @@ impl<'a> Session<'a> {
         let folder = work_folder(job.out);
         let left = Checkpoint::open(&folder)?;
         if left.is_some() && !job.resume {
-            return Err(Error::WorkExists { path: folder });
+            return Err(Error::from(RunError::WorkExists { path: folder }));
         }
         let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
         let mined = match &left {
@@ -262,7 +262,7 @@ fn set(encoder: &mut TrainableEncoder, values: &Values) -> Result<()> {
     for parameter in encoder.parameters_mut().iter_mut().filter(|one| one.is_trainable()) {
         let found = values.get(parameter.name());
         let found = found.filter(|found| found.len() == parameter.values().len());
-        let found = found.ok_or_else(|| Error::CheckpointLacks { what: parameter.name().into() })?;
+        let found = found.ok_or_else(|| Error::from(RunError::CheckpointLacks { what: parameter.name().into() }))?;
         parameter.values_mut().copy_from_slice(found);
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::run::RunError;
 use crate::optimiser::State as OptimiserState;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::record::{Evaluation, Origin};
@@ -80,11 +81,11 @@ impl Saved {
 
     /// Reads it back, unless it is of another run.
     pub(super) fn of(mut checkpoint: Checkpoint, origin: &Origin) -> Result<Self> {
-        let damaged = |what: &str| Error::CheckpointLacks { what: what.to_owned() };
+        let damaged = |what: &str| Error::from(RunError::CheckpointLacks { what: what.to_owned() });
         let text = |name: &str| checkpoint.texts.get(name).ok_or_else(|| damaged(name));
         let found: Origin = serde_json::from_str(text("origin")?).map_err(|_| damaged("origin"))?;
         if let Some(what) = difference(&found, origin) {
-            return Err(Error::OtherRun { what });
+            return Err(Error::from(RunError::OtherRun { what }));
         }
         let evaluations =
             serde_json::from_str(text("evaluations")?).map_err(|_| damaged("evaluations"))?;

@@ -13,7 +13,7 @@ use crate::loss::Loss;
 use crate::optimiser::{Gradient, Optimiser, Pace, Update, clipping, global_norm};
 use crate::ragged::Ragged;
 use crate::recipe::Encoding;
-use crate::run::Job;
+use crate::run::{Job, RunError};
 use crate::run::batch::Batch;
 use crate::sampler::{Groups, Judged};
 use crate::score::{Cosine, Layout, Pairs};
@@ -89,11 +89,11 @@ impl<'a> Step<'a> {
         let pairs = Pairs { queries: &queries, candidates: &candidates, layout: Layout::Shared };
         let (scores, kept) = SCORE.forward(self.level, &pairs)?;
         if !scores.iter().all(|score| score.is_finite()) {
-            return Err(Error::NotANumber { what: "score" });
+            return Err(Error::from(RunError::NotANumber { what: "score" }));
         }
         let judged = self.loss.evaluate(&batch.block(self.data, scores)?)?;
         if !judged.value.is_finite() {
-            return Err(Error::NotANumber { what: "loss" });
+            return Err(Error::from(RunError::NotANumber { what: "loss" }));
         }
         let mut slopes = SCORE.backward(self.level, &pairs, &kept, &judged.gradient)?;
         slopes.queries.append(&mut slopes.candidates);
@@ -122,7 +122,7 @@ impl<'a> Step<'a> {
             .collect();
         let norm = global_norm(&updates)?;
         if !norm.is_finite() {
-            return Err(Error::NotANumber { what: "gradient" });
+            return Err(Error::from(RunError::NotANumber { what: "gradient" }));
         }
         let gradient_scale =
             if self.clip > 0.0 { clipping(norm, f64::from(self.clip)) } else { 1.0 };
@@ -174,9 +174,9 @@ impl<'a> Step<'a> {
 
     /// Says in which step and for which queries something went wrong.
     pub(super) fn placed(&self, error: Error, step: u64, checkpoint: &Path) -> Error {
-        let Error::NotANumber { what } = error else { return error };
+        let Error::Run(RunError::NotANumber { what }) = error else { return error };
         let ids = self.queries.iter().map(|&query| self.data.queries()[query as usize].id.clone());
-        Error::Diverged { what, step, queries: ids.collect(), checkpoint: checkpoint.to_owned() }
+        Error::from(RunError::Diverged { what, step, queries: ids.collect(), checkpoint: checkpoint.to_owned() })
     }
 }
 
@@ -197,7 +197,7 @@ fn pooling(encoder: &TrainableEncoder) -> Result<Pooling> {
         [model::Pooling::Mean] => Ok(Pooling::Mean),
         [model::Pooling::Cls] => Ok(Pooling::Cls),
         [model::Pooling::LastToken] => Ok(Pooling::Last),
-        other => Err(Error::Pooling { found: format!("{other:?}") }),
+        other => Err(Error::from(RunError::Pooling { found: format!("{other:?}") })),
     }
 }
 
