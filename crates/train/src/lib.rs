@@ -5,6 +5,15 @@
 //! candidates; a *loss* looks at nothing but the block and says how each score should move. This crate prints
 //! nothing, reads no environment, starts no threads and never opens an index.
 
+pub mod block;
+#[cfg(test)]
+mod draws;
 mod error;
+pub mod head;
+pub mod loss;
+pub mod ragged;
+pub mod regulariser;
+pub mod score;
+pub mod unit;
 
 pub use error::{Error, Result};
