@@ -9,6 +9,10 @@ use crate::lines::LineError;
 use crate::optimiser::ParameterProblem;
 use crate::recipe::RecipeError;
 use crate::run::RunError;
+use crate::block::BlockError;
+use crate::loss::{LossError, SpecError};
+use crate::ragged::ShapeError;
+use crate::regulariser::RegulariserError;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -220,6 +224,25 @@ pub enum Error {
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,
+    /// A block of scores is not what it should be.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+
+    /// A loss cannot be computed.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+
+    /// The specification of a loss is wrong.
+    #[error(transparent)]
+    LossSpec(#[from] SpecError),
+
+    /// Vectors, heads or scorers do not fit to each other.
+    #[error(transparent)]
+    Rows(#[from] ShapeError),
+
+    /// A penalty cannot be computed.
+    #[error(transparent)]
+    Regulariser(#[from] RegulariserError),
 }
 
 impl Error {
@@ -243,6 +266,15 @@ impl Error {
             | Self::NoScore { .. } => ErrorKind::Input,
             Self::Search { kind, .. } => *kind,
             Self::Interrupted => ErrorKind::Interrupted,
+            Self::Data(error) => error.kind(),
+            Self::Recipe(error) => error.kind(),
+            Self::Run(error) => error.kind(),
+            Self::Model(error) => error.kind(),
+            Self::Eval(error) => error.kind(),
+            Self::Loss(LossError::Spec(_)) | Self::LossSpec(_) => ErrorKind::Usage,
+            Self::Block(_) | Self::Loss(_) | Self::Rows(_) | Self::Regulariser(_) => {
+                ErrorKind::Input
+            }
         }
     }
 }

@@ -1,0 +1,40 @@
+//! What a head learns.
+
+use crate::ragged::{ShapeError, check_length};
+
+/// A tensor with a name and its derivatives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parameter {
+    /// Its name within the head.
+    pub name: String,
+    /// Its shape, the last dimension being contiguous.
+    pub shape: Vec<usize>,
+    /// Its values.
+    pub values: Vec<f32>,
+    /// The derivatives by them, which a head adds to and an optimiser takes.
+    pub gradient: Vec<f32>,
+}
+
+impl Parameter {
+    /// Makes a parameter with derivatives of 0.
+    ///
+    /// # Errors
+    /// Another number of values than the shape has.
+    pub fn new(name: &str, shape: &[usize], values: Vec<f32>) -> Result<Self, ShapeError> {
+        check_length("values of a parameter", values.len(), shape.iter().product())?;
+        let gradient = vec![0.0; values.len()];
+        Ok(Self { name: name.to_owned(), shape: shape.to_vec(), values, gradient })
+    }
+
+    /// Makes a parameter of equal values.
+    pub(super) fn filled(name: &str, shape: &[usize], value: f32) -> Self {
+        let count = shape.iter().product();
+        let (values, gradient) = (vec![value; count], vec![0.0; count]);
+        Self { name: name.to_owned(), shape: shape.to_vec(), values, gradient }
+    }
+
+    /// Sets the derivatives to 0.
+    pub fn clear(&mut self) {
+        self.gradient.fill(0.0);
+    }
+}

@@ -1,0 +1,5 @@
+mod derivatives;
+mod invariants;
+mod samples;
+mod specs;
+mod traps;

@@ -1,0 +1,6 @@
+//! What training computes, against the numbers of PyTorch.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod losses;
+mod vectors;
