@@ -1,6 +1,11 @@
 //! What can go wrong in training.
 
+use std::path::PathBuf;
+
 use ecphory_core::ErrorKind;
+
+use crate::lines::LineError;
+use crate::optimiser::ParameterProblem;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,13 +21,205 @@ pub enum Error {
         #[from]
         source: std::io::Error,
     },
+
+    /// A line of a file is not what it should be.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: LineError,
+    },
+
+    /// A file names queries or documents that are not there: it belongs to another collection.
+    #[error(
+        "{}: {count} of its {what} are not in this collection, the first in line {line}: {}",
+        path.display(),
+        first.join(", ")
+    )]
+    ForeignIds {
+        /// The file.
+        path: PathBuf,
+        /// Queries or documents.
+        what: &'static str,
+        /// The first few unknown ids.
+        first: Vec<String>,
+        /// The line of the first.
+        line: u64,
+        /// How many lines name an unknown one.
+        count: u64,
+    },
+
+    /// The same id names two things.
+    #[error("{what} {first} and {second} have the same id `{id}`")]
+    DuplicateId {
+        /// Query or document.
+        what: &'static str,
+        /// The id.
+        id: String,
+        /// The number of the first, from 0.
+        first: usize,
+        /// The number of the second, from 0.
+        second: usize,
+    },
+
+    /// A file scores a pair twice.
+    #[error("{}: query `{query}` and document `{document}` are there twice", path.display())]
+    DuplicatePair {
+        /// The file.
+        path: PathBuf,
+        /// The query.
+        query: String,
+        /// The document.
+        document: String,
+    },
+
+    /// A setting is out of its range.
+    #[error("{setting}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What would have been right.
+        expected: &'static str,
+        /// What was found.
+        got: String,
+    },
+
+    /// A spec string does not say what it should.
+    #[error("{what} `{spec}`: expected {expected} at byte {offset}")]
+    Spec {
+        /// What it should describe.
+        what: &'static str,
+        /// The string.
+        spec: String,
+        /// Where it stops making sense.
+        offset: usize,
+        /// What was expected there.
+        expected: String,
+    },
+
+    /// A parameter, its gradient or its remembered state does not fit.
+    #[error("parameter `{parameter}`: {problem}")]
+    Parameter {
+        /// The parameter's name.
+        parameter: String,
+        /// What is wrong with it.
+        problem: ParameterProblem,
+    },
+
+    /// There is nothing to draw from.
+    #[error("there are no {what}")]
+    Nothing {
+        /// What there should be, in the plural.
+        what: &'static str,
+    },
+
+    /// Something is there twice that may be there once.
+    #[error("{what} {number} is there twice")]
+    Twice {
+        /// What it is.
+        what: &'static str,
+        /// Its number.
+        number: u32,
+    },
+
+    /// A number leads outside of what it numbers.
+    #[error("{what} {number}: there are {count}")]
+    Outside {
+        /// What it numbers.
+        what: &'static str,
+        /// The number, from 0.
+        number: u64,
+        /// How many there are.
+        count: usize,
+    },
+
+    /// A query has no relevant document, so it cannot teach.
+    #[error("query {query} has no positive document")]
+    NoPositives {
+        /// The query's number.
+        query: u32,
+    },
+
+    /// A document is positive and negative for one query.
+    #[error("document {document} is a positive and a negative of query {query}")]
+    PositiveNegative {
+        /// The query's number.
+        query: u32,
+        /// The document's number.
+        document: u32,
+    },
+
+    /// Values are not a whole number of rows, or rows of two matrices differ in length.
+    #[error("{what}: expected {expected}, got {got}")]
+    Shape {
+        /// Which values.
+        what: &'static str,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        got: usize,
+    },
+
+    /// A value is NaN or infinite.
+    #[error("{what} {row}: value {column} is {value}")]
+    NotFinite {
+        /// What the rows are.
+        what: &'static str,
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
+
+    /// A teacher has no score for a pair.
+    #[error("the teacher has no score for document {document} and query {query}")]
+    NoScore {
+        /// The query's number.
+        query: u32,
+        /// The document's number.
+        document: u32,
+    },
+
+    /// A search that was handed in failed.
+    #[error("searching failed: {source}")]
+    Search {
+        /// The kind of the searcher's error.
+        kind: ErrorKind,
+        /// The searcher's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Error {
     /// Returns the kind of error, which decides exit codes.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } => ErrorKind::Io,
+            Self::Io { source } => ErrorKind::of_io(source),
+            Self::Setting { .. } | Self::Spec { .. } => ErrorKind::Usage,
+            Self::Line { .. }
+            | Self::ForeignIds { .. }
+            | Self::DuplicateId { .. }
+            | Self::DuplicatePair { .. }
+            | Self::Parameter { .. }
+            | Self::Nothing { .. }
+            | Self::Twice { .. }
+            | Self::Outside { .. }
+            | Self::NoPositives { .. }
+            | Self::PositiveNegative { .. }
+            | Self::Shape { .. }
+            | Self::NotFinite { .. }
+            | Self::NoScore { .. } => ErrorKind::Input,
+            Self::Search { kind, .. } => *kind,
+            Self::Interrupted => ErrorKind::Interrupted,
         }
     }
 }

@@ -6,5 +6,13 @@
 //! nothing, reads no environment, starts no threads and never opens an index.
 
 mod error;
+pub mod ids;
+mod lines;
+pub mod optimiser;
+mod random;
+mod vectors;
 
 pub use error::{Error, Result};
+pub use ids::Ids;
+pub use lines::LineError;
+pub use vectors::Vectors;
