@@ -5,11 +5,13 @@
 //! candidates; a *loss* looks at nothing but the block and says how each score should move. This crate prints
 //! nothing, reads no environment, starts no threads and never opens an index.
 
+pub mod cluster;
 mod error;
 pub mod ids;
 mod lines;
 pub mod optimiser;
 mod random;
+pub mod sampler;
 mod vectors;
 
 pub use error::{Error, Result};
