@@ -12,6 +12,8 @@ mod lines;
 pub mod optimiser;
 mod random;
 pub mod sampler;
+mod spec;
+pub mod teacher;
 mod vectors;
 
 pub use error::{Error, Result};
