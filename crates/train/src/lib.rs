@@ -9,6 +9,7 @@ pub mod cluster;
 mod error;
 pub mod ids;
 mod lines;
+pub mod miner;
 pub mod optimiser;
 mod random;
 pub mod sampler;
