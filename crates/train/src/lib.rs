@@ -13,6 +13,7 @@ pub mod miner;
 pub mod optimiser;
 mod random;
 pub mod sampler;
+pub mod schedule;
 mod spec;
 pub mod teacher;
 mod vectors;
