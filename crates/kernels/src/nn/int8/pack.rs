@@ -117,7 +117,7 @@ impl Int8Packed {
 
 /// The root of each input's root mean square weight. A block's inputs share a step, so an input that counts for much
 /// should fill more of it, and one that counts for little less; half of the difference goes to the
-/// weights, which are rounded too (Xiao et al. 2023, SmoothQuant, without their statistics of activations).
+/// weights, which are rounded too (Xiao et al. 2023, `SmoothQuant`, without their statistics of activations).
 fn balance(depth: usize, width: usize, column: &mut impl FnMut(usize, &mut [f32])) -> Vec<f32> {
     let (mut sums, mut values) = (vec![0.0; depth], vec![0.0; depth]);
     for index in 0..width {
