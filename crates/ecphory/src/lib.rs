@@ -49,10 +49,10 @@ pub mod pipeline;
 pub mod read;
 mod reader;
 mod search;
-mod training;
 #[cfg(test)]
 #[path = "../tests/it/tiny_model.rs"]
 mod tiny_model;
+mod training;
 
 pub use browse::Order;
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
@@ -68,8 +68,8 @@ pub use explanation::{Explanation, Fact};
 pub use fusion::{FusionMethod, fuse_runs};
 pub use pipeline::Pipeline;
 pub use reader::Reader;
-pub use training::TrainingRequest;
 pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
+pub use training::TrainingRequest;
 
 pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Unshown, Value};
 pub use ecphory_eval as eval;
@@ -78,11 +78,11 @@ pub use ecphory_index::{
     DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, Written,
 };
 pub use ecphory_model as model;
-pub use ecphory_train as train;
 #[cfg(feature = "onnx")]
 pub use ecphory_model::Runtime;
 pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};
 pub use ecphory_text as text;
+pub use ecphory_train as train;
 
 /// The guide's chapters; their code is tested.
 pub mod guide {

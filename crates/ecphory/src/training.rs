@@ -54,9 +54,10 @@ impl Engine {
             init: &init,
             out: Path::new(&request.out),
             seed: request.seed,
+            pool: self.pool(),
             resume: request.resume,
         };
-        let trained = self.pool().install(|| ecphory_train::train(&job, progress))?;
+        let trained = ecphory_train::train(&job, progress)?;
         Ok((trained, skipped))
     }
 }
@@ -73,7 +74,8 @@ fn training_data(
         documents.push(Text { id, text });
         Ok(())
     })?;
-    let text = |query: &ecphory_eval::Query| Text { id: query.id.clone(), text: query.text.clone() };
+    let text =
+        |query: &ecphory_eval::Query| Text { id: query.id.clone(), text: query.text.clone() };
     let queries = dataset.queries.iter().map(text).collect();
     let kept: FxHashSet<String> = documents.iter().map(|document| document.id.clone()).collect();
     let judged = dataset.qrels.queries.iter();

@@ -6,6 +6,7 @@ use crate::relative::RelativeBias;
 use crate::rotary::Rotary;
 
 /// The attention of a layer. A row of its input has the queries of all heads, then the keys, then the values.
+#[derive(Clone)]
 pub(crate) struct Attention {
     /// Heads of queries.
     pub(crate) heads: usize,

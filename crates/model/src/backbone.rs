@@ -59,6 +59,14 @@ impl BackboneConfig {
         }
     }
 
+    /// Returns how many layers there are.
+    pub(crate) fn layers(&self) -> usize {
+        match self {
+            Self::PostNorm(config) => config.layers,
+            Self::PreNorm(config) => config.is_local.len(),
+        }
+    }
+
     /// Returns how many rows the token table has.
     pub(crate) fn vocabulary(&self) -> usize {
         match self {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
 
+use crate::config::CONFIG;
 use crate::error::{Error, Result};
 use crate::precision::Precision;
 use crate::stored::Stored;
@@ -53,10 +54,29 @@ pub fn convert(
         Precision::Bf16 => Stored::Bf16,
         Precision::Stored | Precision::Int8 => return Err(Error::NotStorable { precision }),
     };
+    rewrite(model, out, &Rewrite { stored, values: None, progress })
+}
+
+/// How a model directory is written anew.
+pub(crate) struct Rewrite<'a> {
+    pub(crate) stored: Stored,
+    pub(crate) values: Option<&'a Values<'a>>,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// Gives the values that take the place of those of a tensor, by the path of its file and its name.
+pub(crate) type Values<'a> = dyn Fn(&Path, &str) -> Option<&'a [f32]> + 'a;
+
+/// Copies a model directory as [`convert`] does. With other values than the model's own, files of weights for other engines
+/// are left out, since they would have the old ones.
+pub(crate) fn rewrite(model: &Path, out: &Path, rewrite: &Rewrite<'_>) -> Result<Converted> {
     if out.symlink_metadata().is_ok() {
         return Err(Error::OutputExists { path: out.to_owned() });
     }
-    let files = files_of(model)?;
+    let mut files = files_of(model)?;
+    if rewrite.values.is_some() {
+        files.retain(|path| !is_for_another_engine(path));
+    }
     if !files.iter().any(|path| is_weights(path)) {
         return Err(Error::MissingFile {
             directory: model.to_owned(),
@@ -69,7 +89,7 @@ pub fn convert(
     let parent = out.parent().ok_or_else(|| Error::OutputExists { path: out.clone() })?;
     fs_err::create_dir_all(parent)?;
     let partial = tempfile::Builder::new().prefix(".convert-").tempdir_in(parent)?;
-    let done = write_all(model, &files, partial.path(), (stored, progress))?;
+    let done = write_all(model, &files, partial.path(), rewrite)?;
     // A temporary folder is for its owner only; a model is for whom the original is for.
     fs_err::set_permissions(partial.path(), fs_err::metadata(model)?.permissions())?;
     fs_err::rename(partial.path(), &out)?;
@@ -90,6 +110,48 @@ pub fn weight_bytes(model: &Path) -> Result<BTreeMap<String, u64>> {
         }
     }
     Ok(bytes)
+}
+
+/// Returns whether a file has weights in a format that is not rewritten.
+fn is_for_another_engine(path: &Path) -> bool {
+    const EXTENSIONS: [&str; 13] = [
+        "bin",
+        "ckpt",
+        "gguf",
+        "h5",
+        "mlmodel",
+        "msgpack",
+        "onnx",
+        "onnx_data",
+        "ot",
+        "pt",
+        "pth",
+        "tflite",
+        "npz",
+    ];
+    const FOLDERS: [&str; 3] = ["coreml", "onnx", "openvino"];
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let folder =
+        |part: std::path::Component<'_>| FOLDERS.iter().any(|name| part.as_os_str() == *name);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+        || path.components().any(folder)
+}
+
+/// Says in a configuration that the weights are in single precision, where it names a type: transformers rounds them to it.
+fn state_single_precision(config: &Path) -> Result<()> {
+    let mut settings: serde_json::Value = crate::json::read(config)?;
+    let mut is_changed = false;
+    for key in ["dtype", "torch_dtype"] {
+        if let Some(stated) = settings.get_mut(key).filter(|stated| *stated != "float32") {
+            *stated = "float32".into();
+            is_changed = true;
+        }
+    }
+    if is_changed {
+        let text = serde_json::to_vec_pretty(&settings).map_err(std::io::Error::from)?;
+        fs_err::write(config, text)?;
+    }
+    Ok(())
 }
 
 fn is_weights(path: &Path) -> bool {
@@ -124,8 +186,9 @@ fn write_all(
     model: &Path,
     files: &[PathBuf],
     partial: &Path,
-    (stored, progress): (Stored, &dyn Progress),
+    rewrite: &Rewrite<'_>,
 ) -> Result<Converted> {
+    let Rewrite { stored, progress, .. } = *rewrite;
     let mut done = Converted::default();
     let mut folders = vec![partial.to_owned()];
     for path in files {
@@ -136,7 +199,7 @@ fn write_all(
         if is_weights(path) {
             let source = WeightFile::open(&from)?;
             progress.begin(&format!("convert {}", path.display()), source.bytes());
-            let written = source.write_as(stored, &to, progress);
+            let written = source.write_as(rewrite, &to);
             progress.end();
             written?;
             done.bytes_before += source.bytes();
@@ -144,6 +207,9 @@ fn write_all(
             done.tensors += source.changed_by(stored);
         } else {
             copy(&from, &to, model, stored)?;
+            if rewrite.values.is_some() && path.ends_with(CONFIG) {
+                state_single_precision(&to)?;
+            }
         }
         fs_err::File::open(&to)?.sync_all()?;
     }

@@ -5,16 +5,16 @@ use std::sync::OnceLock;
 
 use ecphory_core::Progress;
 use ecphory_core::storage::{Bytes, Directory};
-use ecphory_text::subword::Tokenizer;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::eval::Eval;
 use crate::executor::TokenBatch;
 use crate::fingerprint::digest;
 use crate::head::Head;
-use crate::layout::{Layout, Prompts};
+use crate::layout::Layout;
 use crate::load::{self, Body};
 use crate::precision::Precision;
+use crate::reading::Reading;
 use crate::runner::Runner;
 
 /// How to open an encoder.
@@ -50,14 +50,10 @@ pub enum Role {
 /// Memory: the weights once more in the order of the matrix kernels (the token table stays
 /// in the file's map), and per thread the states of one batch, about 10 MiB for MiniLM.
 pub struct Encoder {
-    name: String,
     runner: Runner,
-    tokenizer: Tokenizer,
+    reading: Reading,
     body: Body,
     head: Head,
-    prompts: Prompts,
-    lower_case: bool,
-    max_tokens: usize,
     notes: Vec<String>,
     /// What the fingerprint covers besides `files`.
     settings: String,
@@ -75,29 +71,19 @@ impl Encoder {
     pub fn open(directory: &Path, options: &EncoderOptions) -> Result<Self> {
         let layout = load::layout(directory)?;
         let loaded = load::load(layout, directory, options)?;
-        let (least, most) = loaded.token_limits;
-        let max_tokens = options.max_tokens.unwrap_or(loaded.default_tokens);
-        if !(least..=most).contains(&max_tokens) {
-            let model = directory.display().to_string();
-            return Err(Error::MaxTokens { model, asked: max_tokens, least, most });
-        }
-        let path = load::tokenizer(&loaded.layout.body)?;
+        let reading = Reading::open(directory, &loaded.layout, loaded.limits, options.max_tokens)?;
         let mut files = loaded.files;
-        files.push(Directory::map_file(&path)?);
+        files.push(Directory::map_file(&load::tokenizer(&loaded.layout.body)?)?);
         let Layout { prompts, lower_case, notes, .. } = loaded.layout;
         let settings = format!(
-            "ecphory encoder 1\n{}\nmax_tokens {max_tokens}\nlower_case {lower_case}\nprompts {:?} {:?}\n",
-            loaded.settings, prompts.query, prompts.document
+            "ecphory encoder 1\n{}\nmax_tokens {}\nlower_case {lower_case}\nprompts {:?} {:?}\n",
+            loaded.settings, reading.max_tokens, prompts.query, prompts.document
         );
         Ok(Self {
-            name: name_of(directory),
             runner: Runner::new(),
-            tokenizer: Tokenizer::open(&path)?,
+            reading,
             body: loaded.body,
             head: loaded.head,
-            prompts,
-            lower_case,
-            max_tokens,
             notes,
             settings,
             files,
@@ -107,7 +93,7 @@ impl Encoder {
 
     /// Returns the name of the model's directory.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.reading.name
     }
 
     /// Returns the kind of model: `bert`, `distilbert`, `roberta`, `mpnet`, `modernbert` or `static`.
@@ -122,7 +108,7 @@ impl Encoder {
 
     /// Returns how many tokens are read of a text, special tokens included.
     pub fn max_tokens(&self) -> usize {
-        self.max_tokens
+        self.reading.max_tokens
     }
 
     /// Returns whether vectors have unit length (but those of texts without tokens, which are zero).
@@ -164,7 +150,7 @@ impl Encoder {
     }
 
     fn encode_here(&self, texts: &[&str], role: Role, progress: &dyn Progress) -> Result<Vec<f32>> {
-        let tokens = Runner::prepare(texts, progress, |text| self.tokens(text, role))?;
+        let tokens = Runner::prepare(texts, progress, |text| self.reading.tokens_as(text, role))?;
         let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
         let batches = self.runner.run(&lengths, progress, |run, batch| {
             let sequences: Vec<&[u32]> = batch.iter().map(|&i| &tokens[i][..]).collect();
@@ -178,30 +164,6 @@ impl Encoder {
             }
         }
         Ok(out)
-    }
-
-    fn tokens(&self, text: &str, role: Role) -> Result<Vec<u32>> {
-        let prompt = match role {
-            Role::Query => &self.prompts.query,
-            Role::Document => &self.prompts.document,
-        };
-        let mut text = std::borrow::Cow::Borrowed(text);
-        if !prompt.is_empty() {
-            text = format!("{prompt}{text}").into();
-        }
-        if self.lower_case {
-            text = text.to_lowercase().into();
-        }
-        let tokens = if self.body.has_special_tokens() {
-            self.tokenizer.encode(&text, self.max_tokens)?
-        } else {
-            self.tokenizer.encode_bare(&text, self.max_tokens)?
-        };
-        let rows = self.body.vocabulary();
-        match tokens.iter().find(|&&token| token as usize >= rows) {
-            Some(&token) => Err(Error::TokenOutside { model: self.name.clone(), token, rows }),
-            None => Ok(tokens),
-        }
     }
 
     /// Encodes some texts on this thread.
@@ -238,7 +200,7 @@ impl Encoder {
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder")
-            .field("name", &self.name)
+            .field("name", &self.reading.name)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

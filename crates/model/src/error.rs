@@ -158,6 +158,17 @@ pub enum Error {
         most: usize,
     },
 
+    /// More layers were to be frozen than there are.
+    #[error("freeze_below is {asked}, {model} has {layers} layers")]
+    FrozenLayers {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        asked: usize,
+        /// The layers of the model.
+        layers: usize,
+    },
+
     /// There is no such precision.
     #[error(
         "there is no precision `{found}`, only stored, f32, f16, bf16 and int8{}",
@@ -451,6 +462,7 @@ impl Error {
             Error::Gguf { problem, .. } => problem.kind(),
             Error::Tokenizer(error) => error.kind(),
             Error::MaxTokens { .. }
+            | Error::FrozenLayers { .. }
             | Error::UnknownPrecision { .. }
             | Error::NotStorable { .. }
             | Error::PromptLength { .. }

@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
 use crate::precision::Precision;
 use crate::tensor::Tensor;
-use attend::{Head, HeadScratch, turn};
+pub(crate) use attend::{Head, HeadScores, HeadScratch, by_head, heads};
 pub(crate) use cached::KeyValues;
-pub(crate) use linear::PackedLinear;
 use linear::Strips;
+pub(crate) use linear::{PackedLinear, in_strips};
 use matrix::Buffers;
 pub(crate) use matrix::Matrix;
 
@@ -185,19 +185,7 @@ impl Executor for Eval {
         debug_assert_eq!(joint.columns, attention.columns());
         let columns = attention.heads * attention.width;
         let mut out = self.buffers.take(batch.tokens.len(), columns);
-        let mut rest = out.values_mut();
-        let mut heads = Vec::with_capacity(batch.spans.len() * attention.heads);
-        let sequences = batch.spans.iter().filter(|span| !span.is_empty());
-        let mut states = joint.values_mut();
-        for length in sequences.map(ExactSizeIterator::len) {
-            let (joint, states_rest) = states.split_at_mut(length * attention.columns());
-            let (out, out_rest) = rest.split_at_mut(length * columns);
-            (states, rest) = (states_rest, out_rest);
-            turn(attention, 0, joint);
-            let parts = by_head(attention, RowsMut::dense(out, columns));
-            let head = |(index, out)| Head { attention, joint: &*joint, length, index, out };
-            heads.extend(parts.into_iter().enumerate().map(head));
-        }
+        let heads = heads(attention, batch, joint.values_mut(), out.values_mut());
         self.run_heads(heads);
         out
     }
@@ -235,16 +223,4 @@ impl Eval {
             }
         });
     }
-}
-
-/// Splits the result of a sequence by heads.
-fn by_head<'a>(attention: &Attention, mut rest: RowsMut<'a>) -> Vec<RowsMut<'a>> {
-    let mut parts = Vec::with_capacity(attention.heads);
-    for _ in 1..attention.heads {
-        let (part, right) = rest.split_at_column(attention.width);
-        parts.push(part);
-        rest = right;
-    }
-    parts.push(rest);
-    parts
 }

@@ -1,7 +1,7 @@
 //! What an architecture is described in: the operations of an encoder, over whatever holds its states.
 //!
 //! An architecture makes these calls in order and knows nothing about memory, packing or batches. [`crate::eval::Eval`]
-//! runs them at once; an executor that records them for training implements the same trait.
+//! runs them at once; [`crate::tape::Tape`] records them for training too.
 
 use std::ops::Range;
 

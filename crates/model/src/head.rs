@@ -10,7 +10,7 @@ use crate::executor::TokenBatch;
 
 /// One way to make a vector of the token states of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pooling {
+pub enum Pooling {
     /// The first token's state.
     Cls,
     /// The largest value of each dimension.

@@ -5,8 +5,10 @@
 //! [`Generator`] continues text with a decoder, from GGUF files too. [`ModelStore`] finds such directories by name and
 //! fetches them once.
 //!
+//! [`TrainableEncoder`] is an encoder whose parameters can move: it gives gradients, and saves what they made of it.
+//!
 //! Inside, an architecture (`post_norm`, `pre_norm`, `decoder`) is described once over an executor (`executor`); `eval` is
-//! the executor that computes.
+//! the executor that computes, `tape` the one that records for training.
 #![doc = include_str!("../../../docs/guide/models.md")]
 
 mod attention;
@@ -35,13 +37,16 @@ mod plan;
 mod post_norm;
 mod pre_norm;
 mod precision;
+mod reading;
 mod relative;
 mod rotary;
 mod runner;
 mod static_table;
 mod store;
 mod stored;
+mod tape;
 mod tensor;
+mod trainable;
 mod trunk;
 mod weights;
 
@@ -54,6 +59,7 @@ pub use generate::{
     Sampling, Speaker, StopReason,
 };
 pub use gguf::GgufProblem;
+pub use head::Pooling;
 pub use masked_lm::{MaskedLm, TokenLogits};
 #[cfg(feature = "onnx")]
 pub use onnx::Runtime;
@@ -61,3 +67,5 @@ pub use precision::Precision;
 pub use store::{
     CatalogueEntry, Conversion, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue,
 };
+pub use tape::{Gradient, Gradients, Parameter, ParameterGroup, Parameters, Recording};
+pub use trainable::{TrainableEncoder, TrainableOptions};

@@ -15,6 +15,7 @@ use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Runtime};
 use crate::precision::Precision;
+use crate::reading::Limits;
 use crate::static_table::{self, StaticTable, UNLIMITED};
 use crate::weights::Weights;
 
@@ -43,21 +44,6 @@ impl Body {
             Body::Static(_) => "static",
         }
     }
-
-    /// Returns how many tokens it knows.
-    pub(crate) fn vocabulary(&self) -> usize {
-        match self {
-            Body::Transformer { config, .. } => config.vocabulary(),
-            #[cfg(feature = "onnx")]
-            Body::Graph { config, .. } => config.vocabulary(),
-            Body::Static(table) => table.tokens(),
-        }
-    }
-
-    /// Returns whether it reads the tokens that begin and end a text.
-    pub(crate) fn has_special_tokens(&self) -> bool {
-        !matches!(self, Body::Static(_))
-    }
 }
 
 /// Everything about a model but its tokenizer.
@@ -65,9 +51,7 @@ pub(crate) struct Loaded {
     pub(crate) layout: Layout,
     pub(crate) body: Body,
     pub(crate) head: Head,
-    /// The least and the most tokens of a text.
-    pub(crate) token_limits: (usize, usize),
-    pub(crate) default_tokens: usize,
+    pub(crate) limits: Limits,
     /// The settings that change vectors, one a line.
     pub(crate) settings: String,
     /// The contents of the weight files.
@@ -139,20 +123,30 @@ pub(crate) fn load(layout: Layout, directory: &Path, options: &EncoderOptions) -
 fn load_transformer(layout: Layout, options: &EncoderOptions) -> Result<Loaded> {
     let config = Box::new(BackboneConfig::open(&layout.body)?);
     let (hidden, sizes) = (config.hidden(), config.describe());
-    // `[CLS]`, one token, `[SEP]`.
-    let (least, most) = (3, config.max_tokens());
+    let limits = transformer_limits(&config, &layout);
     let Runnable { body, mut files, described } = runnable(&layout.body, config, options)?;
     let head = load_head(&layout, hidden * layout.pooling.len(), &mut files)?;
     let steps = describe(&layout.steps);
     Ok(Loaded {
         settings: format!("{sizes}\n{:?}\n{steps}{described}", layout.pooling),
-        default_tokens: layout.max_tokens.map_or(most, |n| n.clamp(least, most)),
         body,
-        token_limits: (least, most),
+        limits,
         head,
         files,
         layout,
     })
+}
+
+/// Returns what a transformer can read.
+pub(crate) fn transformer_limits(config: &BackboneConfig, layout: &Layout) -> Limits {
+    // `[CLS]`, one token, `[SEP]`.
+    let (least, most) = (3, config.max_tokens());
+    Limits {
+        tokens: (least, most),
+        default_tokens: layout.max_tokens.map_or(most, |n| n.clamp(least, most)),
+        vocabulary: config.vocabulary(),
+        has_special_tokens: true,
+    }
 }
 
 /// A transformer with what a fingerprint says of it.
@@ -193,8 +187,12 @@ fn load_static(directory: &Path, mut layout: Layout) -> Result<Loaded> {
     let head = load_head(&layout, table.dimensions(), &mut files)?;
     Ok(Loaded {
         settings: format!("static {:?}\n{}", table.unknown(), describe(&layout.steps)),
-        default_tokens: table.default_tokens,
-        token_limits: (1, UNLIMITED),
+        limits: Limits {
+            tokens: (1, UNLIMITED),
+            default_tokens: table.default_tokens,
+            vocabulary: table.tokens(),
+            has_special_tokens: false,
+        },
         body: Body::Static(Box::new(table)),
         head,
         files,

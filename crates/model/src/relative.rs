@@ -3,15 +3,18 @@
 //! Distances fall into buckets: exact up to a quarter of their number in each direction, then
 //! logarithmic up to 128, the same for all beyond (the scheme of T5, Raffel et al. 2020, section 2.1).
 
+use std::sync::Arc;
+
 use crate::tensor::Tensor;
 
 /// The distance from which all distances share a bucket.
 const FAR: f32 = 128.0;
 
-/// The bias of every distance, for every head.
+/// The bias of every distance, for every head. Clones share it.
+#[derive(Clone)]
 pub(crate) struct RelativeBias {
     /// For each head, the bias of key minus query from `-(longest - 1)` on.
-    by_distance: Vec<Vec<f32>>,
+    by_distance: Arc<[Vec<f32>]>,
     longest: usize,
 }
 

@@ -4,10 +4,13 @@
 //! Value `i` is paired with value `i + width / 2`, as in Hugging Face's models, and turned by
 //! `position · theta^(-2i / width)`.
 
-/// The angles of every position.
+use std::sync::Arc;
+
+/// The angles of every position. Clones share them.
+#[derive(Clone)]
 pub(crate) struct Rotary {
     /// Cosine and sine of each pair, one row a position.
-    turns: Vec<(f32, f32)>,
+    turns: Arc<[(f32, f32)]>,
     pairs: usize,
 }
 
@@ -27,16 +30,41 @@ impl Rotary {
     /// Turns the values of one head at a position.
     pub(crate) fn turn(&self, position: usize, head: &mut [f32]) {
         let (first, second) = head.split_at_mut(self.pairs);
-        let turns = &self.turns[position * self.pairs..][..self.pairs];
-        for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(turns) {
+        for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(self.at(position)) {
             (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
         }
+    }
+
+    /// Turns the values of one head back: the inverse of [`Self::turn`], which is its transpose too.
+    pub(crate) fn turn_back(&self, position: usize, head: &mut [f32]) {
+        let (first, second) = head.split_at_mut(self.pairs);
+        for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(self.at(position)) {
+            (*x, *y) = (*x * cos + *y * sin, *y * cos - *x * sin);
+        }
+    }
+
+    /// Returns cosine and sine of each pair's angle at a position.
+    pub(crate) fn at(&self, position: usize) -> &[(f32, f32)] {
+        &self.turns[position * self.pairs..][..self.pairs]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Rotary;
+
+    #[test]
+    fn turning_back_gives_what_was_there() {
+        let rotary = Rotary::new(100.0, 6, 9);
+        let values = [0.3, -1.0, 0.7, 0.2, 1.1, -0.4];
+        for position in 0..9 {
+            let mut turned = values;
+            rotary.turn(position, &mut turned);
+            assert_eq!(turned == values, position == 0);
+            rotary.turn_back(position, &mut turned);
+            assert!(turned.iter().zip(values).all(|(a, b)| (a - b).abs() < 1e-6));
+        }
+    }
 
     #[test]
     fn products_depend_on_the_distance_only() {

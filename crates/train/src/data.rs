@@ -114,7 +114,10 @@ fn index<'a>(what: &'static str, texts: &'a [Text]) -> Result<HashMap<&'a str, u
 }
 
 fn find(what: &'static str, places: &HashMap<&str, usize>, id: &str) -> Result<usize> {
-    places.get(id).copied().ok_or_else(|| Error::from(DataError::Unknown { what, id: id.to_owned() }))
+    places
+        .get(id)
+        .copied()
+        .ok_or_else(|| Error::from(DataError::Unknown { what, id: id.to_owned() }))
 }
 
 fn not_empty(what: &'static str, text: &Text) -> Result<()> {
@@ -140,7 +143,8 @@ mod tests {
     fn judgments_find_their_texts() {
         let documents = texts(&[("d1", "one"), ("d2", "two"), ("d3", "three")]);
         let queries = texts(&[("unjudged", "?"), ("q", "which")]);
-        let judgments = [("q", "d3", true), ("q", "d1", true), ("q", "d2", false), ("q", "d3", true)];
+        let judgments =
+            [("q", "d3", true), ("q", "d1", true), ("q", "d2", false), ("q", "d3", true)];
         let data = TrainingData::new(documents, queries, judged(&judgments)).unwrap();
         assert_eq!(data.queries()[0].id, "q");
         assert_eq!((data.positives(0), data.pairs()), (&[0, 2][..], 2));

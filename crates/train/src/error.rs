@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use ecphory_core::ErrorKind;
 
+use crate::block::BlockError;
 use crate::data::DataError;
 use crate::lines::LineError;
-use crate::optimiser::ParameterProblem;
-use crate::recipe::RecipeError;
-use crate::run::RunError;
-use crate::block::BlockError;
 use crate::loss::{LossError, SpecError};
+use crate::optimiser::ParameterProblem;
 use crate::ragged::ShapeError;
+use crate::recipe::RecipeError;
 use crate::regulariser::RegulariserError;
+use crate::run::RunError;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

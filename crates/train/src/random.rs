@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Mining = 7,
     /// Documents without any search.
     Document = 8,
+    /// Which queries are held out.
+    HeldOut = 9,
 }
 
 /// A stream of random numbers.

@@ -90,7 +90,11 @@ fn report(
         trained.pairs, trained.held_out, trained.steps
     );
     if trained.short_of_negatives > 0 {
-        writeln!(text, "{} pairs found fewer negatives than asked for", trained.short_of_negatives)?;
+        writeln!(
+            text,
+            "{} pairs found fewer negatives than asked for",
+            trained.short_of_negatives
+        )?;
     }
     let mut table = Table::new(&["step", "loss", "dev nDCG@10", ""]);
     let shown = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x:.4}"));
@@ -100,7 +104,10 @@ fn report(
     }
     write!(text, "\n{table}")?;
     if trained.kept == 0 && trained.held_out > 0 {
-        writeln!(text, "\nno step did better on the held-out queries than the model had done before")?;
+        writeln!(
+            text,
+            "\nno step did better on the held-out queries than the model had done before"
+        )?;
     }
     let mut listed = Vec::new();
     write_skipped(&mut listed, skipped)?;

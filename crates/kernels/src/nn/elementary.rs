@@ -56,7 +56,7 @@ pub(super) fn gelu<const FUSED: bool>(x: f32) -> f32 {
 /// Computes erf x with an absolute error below 3·10⁻⁷: an odd polynomial over an even one, whose coefficients are
 /// those of Eigen's `generic_fast_erf_float`. From 4 on it is constant.
 #[inline(always)]
-fn erf<const FUSED: bool>(x: f32) -> f32 {
+pub(super) fn erf<const FUSED: bool>(x: f32) -> f32 {
     // As in `exp_below_88`, comparisons let NaN through.
     let x = if x > 4.0 { 4.0 } else { x };
     let x = if x < -4.0 { -4.0 } else { x };

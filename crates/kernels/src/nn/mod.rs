@@ -1,14 +1,13 @@
 //! The arithmetic of transformer encoders: matrix products against packed weights, activations, softmax,
-//! layer normalisation.
+//! layer normalisation; and the gradients of all these for training.
 //!
 //! A result row depends on its own input row and the weights only: never on how many rows are computed
 //! together, nor on which. That is what lets an encoder pack any texts into one batch and still return
 //! the same bits for each. All of it is single-threaded; callers put batches on threads.
-//!
-//! Not for training: nothing here has a backward pass.
 
 mod activation;
 mod elementary;
+mod gradient;
 mod int8;
 mod norm;
 mod pack;
@@ -19,6 +18,9 @@ mod weight;
 mod weighted;
 
 pub use activation::{Activation, activate};
+pub use gradient::{
+    NormSums, activation_gradient, layer_norm_gradient, rms_norm_gradient, softmax_gradient,
+};
 pub use int8::{Int8Packed, Int8Panels, Int8Rows, multiply_int8};
 pub use norm::{l2_normalize, layer_norm, rms_norm};
 pub use pack::{PANEL, Packed, Panels};

@@ -54,6 +54,17 @@ impl<'a> Rows<'a> {
         Self { values: &self.values[first..], count: rows.len(), ..self }
     }
 
+    /// Keeps some columns.
+    ///
+    /// # Panics
+    /// Where there are no such columns, or none at all.
+    #[must_use]
+    pub fn at_columns(self, columns: Range<usize>) -> Self {
+        assert!(columns.start < columns.end && columns.end <= self.columns, "columns outside");
+        let first = columns.start.min(self.values.len());
+        Self { values: &self.values[first..], columns: columns.len(), ..self }
+    }
+
     /// Returns row `index`.
     #[inline]
     pub fn row(&self, index: usize) -> &'a [f32] {
@@ -157,6 +168,19 @@ impl<'a> RowsMut<'a> {
         let right = Self { first, count, columns: self.columns - column, stride, values };
         (left, right)
     }
+
+    /// Splits the rows before row `row`.
+    ///
+    /// # Panics
+    /// Where there are fewer rows.
+    pub fn split_at_row(self, row: usize) -> (Self, Self) {
+        assert!(row <= self.count, "row {row} of {}", self.count);
+        let (columns, stride, values) = (self.columns, self.stride, PhantomData);
+        let upper = Self { first: self.first, count: row, columns, stride, values };
+        let first = self.first.wrapping_add(row * stride);
+        let lower = Self { first, count: self.count - row, columns, stride, values };
+        (upper, lower)
+    }
 }
 
 fn check(length: usize, count: usize, columns: usize, stride: usize) {
@@ -167,7 +191,7 @@ fn check(length: usize, count: usize, columns: usize, stride: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::RowsMut;
+    use super::{Rows, RowsMut};
 
     #[test]
     fn parts_of_rows_do_not_meet() {
@@ -178,6 +202,26 @@ mod tests {
             scope.spawn(|| (0..3).for_each(|i| right.row_mut(i).fill(2.0)));
         });
         assert_eq!(values, [1.0, 2.0, 2.0, 0.0, 1.0, 2.0, 2.0, 0.0, 1.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn some_columns_of_some_rows() {
+        let values: Vec<f32> = (0u8..11).map(f32::from).collect();
+        let part = Rows::new(&values, 3, 3, 4).at_columns(1..3).rows(1..3);
+        assert_eq!((part.count(), part.columns()), (2, 2));
+        assert_eq!((part.row(0), part.row(1)), (&[5.0, 6.0][..], &[9.0, 10.0][..]));
+        assert_eq!(Rows::dense(&[], 3).at_columns(1..2).count(), 0);
+    }
+
+    #[test]
+    fn rows_come_apart() {
+        let mut values = [0.0; 11];
+        let (mut upper, mut lower) = RowsMut::new(&mut values, 3, 3, 4).split_at_row(1);
+        assert_eq!((upper.count(), lower.count()), (1, 2));
+        upper.row_mut(0).fill(1.0);
+        (0..2).for_each(|i| lower.row_mut(i).fill(2.0));
+        assert_eq!(lower.split_at_row(2).1.count(), 0);
+        assert_eq!(values, [1.0, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0, 0.0, 2.0, 2.0, 2.0]);
     }
 
     #[test]

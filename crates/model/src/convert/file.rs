@@ -11,6 +11,7 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
+use super::Rewrite;
 use crate::error::{Error, Result};
 use crate::stored::Stored;
 
@@ -101,44 +102,49 @@ impl WeightFile {
     }
 
     /// Writes the file with its floating-point numbers as wanted.
-    pub(super) fn write_as(
-        &self,
-        wanted: Stored,
-        to: &Path,
-        progress: &dyn Progress,
-    ) -> Result<()> {
+    pub(super) fn write_as(&self, rewrite: &Rewrite<'_>, to: &Path) -> Result<()> {
+        let wanted = rewrite.stored;
         // Wide types first, so that every tensor begins at a multiple of its type's width.
         let mut order: Vec<&FileTensor> = self.tensors.iter().collect();
         order.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype_as(wanted).bitsize()));
         let mut out = BufWriter::new(fs_err::File::create(to)?);
-        let header = self.header(&order, wanted);
+        let mut about = self.about.clone();
+        if rewrite.values.is_some() {
+            // transformers refuses files that do not say so.
+            about.entry("format".to_owned()).or_insert_with(|| "pt".to_owned());
+        }
+        let header = header(&about, &order, wanted);
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
         for tensor in order {
-            self.write_tensor(tensor, wanted, &mut out, progress)?;
+            match rewrite.values.and_then(|values| values(&self.path, &tensor.name)) {
+                None => self.write_tensor(tensor, wanted, &mut out, rewrite.progress)?,
+                Some(values) => self.write_values(tensor, values, &mut out, rewrite)?,
+            }
         }
         Ok(out.flush()?)
     }
 
-    /// Writes the header; what it consists of has an order, so that the same file always becomes the same.
-    fn header(&self, order: &[&FileTensor], wanted: Stored) -> String {
-        let mut entries = serde_json::Map::new();
-        if !self.about.is_empty() {
-            entries.insert("__metadata__".to_owned(), json!(self.about));
+    /// Writes other values in the place of a tensor's own.
+    fn write_values(
+        &self,
+        tensor: &FileTensor,
+        values: &[f32],
+        out: &mut dyn Write,
+        rewrite: &Rewrite<'_>,
+    ) -> Result<()> {
+        assert_eq!(values.len(), tensor.shape.iter().product::<usize>(), "values of another shape");
+        let mut encoded = Vec::new();
+        for chunk in values.chunks(CHUNK) {
+            if rewrite.progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            encoded.clear();
+            self.encode(tensor, chunk, rewrite.stored, &mut encoded)?;
+            out.write_all(&encoded)?;
         }
-        let mut begin = 0;
-        for tensor in order {
-            let end = begin + tensor.bytes_as(wanted);
-            let dtype = tensor.dtype_as(wanted).to_string();
-            let entry =
-                json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]});
-            entries.insert(tensor.name.clone(), entry);
-            begin = end;
-        }
-        let mut header = Value::Object(entries).to_string();
-        let padding = header.len().next_multiple_of(size_of::<u64>()) - header.len();
-        header.extend(std::iter::repeat_n(' ', padding));
-        header
+        rewrite.progress.advance(tensor.range.len() as u64);
+        Ok(())
     }
 
     fn write_tensor(
@@ -207,4 +213,24 @@ impl WeightFile {
         }
         Ok(())
     }
+}
+
+/// Writes the header; what it consists of has an order, so that the same file always becomes the same.
+fn header(about: &BTreeMap<String, String>, order: &[&FileTensor], wanted: Stored) -> String {
+    let mut entries = serde_json::Map::new();
+    if !about.is_empty() {
+        entries.insert("__metadata__".to_owned(), json!(about));
+    }
+    let mut begin = 0;
+    for tensor in order {
+        let end = begin + tensor.bytes_as(wanted);
+        let dtype = tensor.dtype_as(wanted).to_string();
+        let entry = json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]});
+        entries.insert(tensor.name.clone(), entry);
+        begin = end;
+    }
+    let mut header = Value::Object(entries).to_string();
+    let padding = header.len().next_multiple_of(size_of::<u64>()) - header.len();
+    header.extend(std::iter::repeat_n(' ', padding));
+    header
 }

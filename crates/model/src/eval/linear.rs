@@ -141,7 +141,7 @@ fn run<W: Weight>(
 }
 
 /// Calls `one` for each strip of columns, on as many threads of the pool.
-fn in_strips(
+pub(crate) fn in_strips(
     strips: usize,
     width: usize,
     out: RowsMut<'_>,

@@ -16,3 +16,4 @@ mod precision;
 mod smollm2;
 mod support;
 mod tiny;
+mod trainable;

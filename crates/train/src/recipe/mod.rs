@@ -26,10 +26,12 @@ impl Recipe {
     /// Where none has this name.
     pub fn named(name: &str) -> Result<Self> {
         let found = NAMED.iter().find(|(known, _)| *known == name);
-        let (_, text) = found.ok_or_else(|| Error::from(RecipeError::UnknownRecipe {
-            name: name.to_owned(),
-            nearest: nearest(name, Self::names()).map(str::to_owned),
-        }))?;
+        let (_, text) = found.ok_or_else(|| {
+            Error::from(RecipeError::UnknownRecipe {
+                name: name.to_owned(),
+                nearest: nearest(name, Self::names()).map(str::to_owned),
+            })
+        })?;
         Self::parse(name, text)
     }
 
@@ -43,8 +45,9 @@ impl Recipe {
     /// # Errors
     /// Where the text is no TOML, lacks a setting, has one that is not known, or one is out of its range.
     pub fn parse(source: &str, text: &str) -> Result<Self> {
-        let recipe: Self = toml::from_str(text)
-            .map_err(|error| Error::from(RecipeError::Recipe { source_name: source.to_owned(), error }))?;
+        let recipe: Self = toml::from_str(text).map_err(|error| {
+            Error::from(RecipeError::Recipe { source_name: source.to_owned(), error })
+        })?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -54,14 +57,17 @@ impl Recipe {
     /// # Errors
     /// Where there is no such setting, or the value is not one of it.
     pub fn set(&self, assignment: &str) -> Result<Self> {
-        let malformed = || Error::from(RecipeError::Assignment { assignment: assignment.to_owned() });
+        let malformed =
+            || Error::from(RecipeError::Assignment { assignment: assignment.to_owned() });
         let (key, text) = assignment.split_once('=').ok_or_else(malformed)?;
         let (key, text) = (key.trim(), text.trim());
         let mut table = self.table();
-        let place = setting(&mut table, key).ok_or_else(|| Error::from(RecipeError::UnknownSetting {
-            key: key.to_owned(),
-            nearest: self.nearest_setting(key),
-        }))?;
+        let place = setting(&mut table, key).ok_or_else(|| {
+            Error::from(RecipeError::UnknownSetting {
+                key: key.to_owned(),
+                nearest: self.nearest_setting(key),
+            })
+        })?;
         *place = match toml::from_str::<Table>(&format!("value = {text}")) {
             Ok(mut parsed) => parsed.remove("value").ok_or_else(malformed)?,
             // Names and formulas need no quotes.
@@ -72,9 +78,9 @@ impl Recipe {
             *place = Value::Float(*whole as f64);
         }
         let changed = Value::Table(table);
-        let recipe: Self = changed
-            .try_into()
-            .map_err(|error| Error::from(RecipeError::Recipe { source_name: format!("--set {assignment}"), error }))?;
+        let recipe: Self = changed.try_into().map_err(|error| {
+            Error::from(RecipeError::Recipe { source_name: format!("--set {assignment}"), error })
+        })?;
         recipe.check()?;
         Ok(recipe)
     }

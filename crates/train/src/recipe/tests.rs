@@ -26,7 +26,11 @@ fn settings_are_changed_by_their_path() {
 
 #[test]
 fn wrong_settings_are_named() {
-    assert!(error("learning_rate=1").contains("`optimiser.learning_rate`"), "{}", error("learning_rate=1"));
+    assert!(
+        error("learning_rate=1").contains("`optimiser.learning_rate`"),
+        "{}",
+        error("learning_rate=1")
+    );
     assert!(error("optimiser.lerning_rate=1").contains("`optimiser.learning_rate`"));
     assert!(error("optimiser=1").contains("no setting `optimiser`"));
     assert!(error("batches.queries").contains("key=value"));

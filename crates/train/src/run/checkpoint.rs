@@ -46,8 +46,9 @@ impl Checkpoint {
             })
             .collect();
         let texts: HashMap<String, String> = self.texts.clone().into_iter().collect();
-        let bytes = safetensors::serialize(views, Some(texts))
-            .map_err(|error| Error::from(RunError::Checkpoint { path: folder.join(FILE), why: error.to_string() }))?;
+        let bytes = safetensors::serialize(views, Some(texts)).map_err(|error| {
+            Error::from(RunError::Checkpoint { path: folder.join(FILE), why: error.to_string() })
+        })?;
         publish(&storage, FILE, &mut |file| file.write_all(&bytes))?;
         Ok(())
     }

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use ecphory_eval::{Metric, Qrels, Run, evaluate};
-use ecphory_kernels::{Level, dot_rows};
+use ecphory_kernels::Level;
+use ecphory_kernels::dot::dot_rows;
 
 use crate::data::TrainingData;
 use crate::error::Result;

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ecphory_core::Progress;
-use ecphory_kernels::{Level, dot};
+use ecphory_kernels::Level;
+use ecphory_kernels::dot::dot;
 use ecphory_model::{Encoder, EncoderOptions, Role};
 
 use crate::data::{Text, TrainingData};
@@ -155,19 +156,12 @@ fn held_out(count: usize, share: f32, seed: u64) -> Vec<u32> {
     all
 }
 
-fn encode(
-    job: &Job<'_>,
-    role: Role,
-    texts: &[Text],
-    progress: &dyn Progress,
-) -> Result<Vec<f32>> {
+fn encode(job: &Job<'_>, role: Role, texts: &[Text], progress: &dyn Progress) -> Result<Vec<f32>> {
     let max_tokens = Some(job.recipe.encoding.tokens(role));
     let options = EncoderOptions { max_tokens, ..EncoderOptions::default() };
     let encoder = Encoder::open(job.init, &options)?;
     let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
-    progress.begin("encoding with the model to begin from", texts.len() as u64);
-    let vectors = encoder.encode(&texts, role, progress);
-    progress.end();
+    let vectors = encoder.encode(&texts, role, job.pool, progress);
     Ok(vectors?)
 }
 
@@ -185,7 +179,6 @@ impl Teacher for Starting<'_> {
         Ok(documents.iter().map(score).collect())
     }
 }
-
 
 #[cfg(test)]
 mod tests {

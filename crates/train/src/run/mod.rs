@@ -48,6 +48,8 @@ pub struct Job<'a> {
     pub out: &'a Path,
     /// The seed of everything random.
     pub seed: u64,
+    /// The threads.
+    pub pool: &'a rayon::ThreadPool,
     /// Whether to go on with what lies in `OUT.training`; without anything there a run begins.
     pub resume: bool,
 }
@@ -71,7 +73,7 @@ pub struct Trained {
     pub short_of_negatives: u64,
 }
 
-/// Trains on the current pool.
+/// Trains.
 ///
 /// # Errors
 /// `Conflict` where the output exists, or work of another run lies there, or of this one without `resume`; `Usage` for a recipe that
@@ -81,9 +83,11 @@ pub fn train(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
     if job.out.symlink_metadata().is_ok() {
         return Err(Error::from(RunError::OutputExists { path: job.out.to_owned() }));
     }
-    let mut session = Session::open(job, progress)?;
-    session.run(progress)?;
-    session.finish(job.out)
+    job.pool.install(|| {
+        let mut session = Session::open(job, progress)?;
+        session.run(progress)?;
+        session.finish(job.out)
+    })
 }
 
 /// The folder of a run that has not ended.

@@ -81,9 +81,13 @@ impl RunError {
     /// Returns the kind of error, which decides exit codes.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::OutputExists { .. } | Self::WorkExists { .. } | Self::OtherRun { .. } => ErrorKind::Conflict,
+            Self::OutputExists { .. } | Self::WorkExists { .. } | Self::OtherRun { .. } => {
+                ErrorKind::Conflict
+            }
             Self::Checkpoint { .. } | Self::CheckpointLacks { .. } => ErrorKind::Corrupt,
-            Self::Pooling { .. } | Self::NotANumber { .. } | Self::Diverged { .. } => ErrorKind::Input,
+            Self::Pooling { .. } | Self::NotANumber { .. } | Self::Diverged { .. } => {
+                ErrorKind::Input
+            }
         }
     }
 }

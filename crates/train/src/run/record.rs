@@ -61,15 +61,18 @@ mod tests {
             let documents = vec![text("a", document), text("b", "other")];
             let mut judged = vec![("q", "a")];
             judged.extend(second.then_some(("q", "b")));
-            let judged = judged
-                .into_iter()
-                .map(|(query, document)| Judgment { query, document, relevant: true });
+            let judged = judged.into_iter().map(|(query, document)| Judgment {
+                query,
+                document,
+                relevant: true,
+            });
             digest(&TrainingData::new(documents, vec![text("q", query)], judged).unwrap())
         };
         let first = data("one", "two", false);
         assert_eq!(first, data("one", "two", false));
         assert_eq!(first.len(), 64);
-        for other in [data("on", "two", false), data("one", "tw", false), data("one", "two", true)] {
+        for other in [data("on", "two", false), data("one", "tw", false), data("one", "two", true)]
+        {
             assert_ne!(first, other);
         }
     }

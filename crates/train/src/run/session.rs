@@ -16,7 +16,7 @@ use crate::run::state::{Saved, State, Values};
 use crate::run::step::Step;
 use crate::run::{Job, RunError, Trained, work_folder};
 use crate::sampler::{Sampler, Shuffled};
-use crate::schedule::{EarlyStop, Plateau, Verdict};
+use crate::schedule::{EarlyStop, Rate, Verdict};
 
 /// Everything that a run holds.
 pub(super) struct Session<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Session<'a> {
     sampler: Shuffled,
     step: Step<'a>,
     optimiser: AdamW,
-    rate: Plateau,
+    rate: Rate,
     stop: EarlyStop,
     state: State,
     /// The parameters that move, as they were when they did best; empty where nothing is held out.
@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
         let patience = if patience == 0 { u32::MAX } else { patience };
         let mut session = Self {
             optimiser: AdamW::new(AdamWSettings::default(), slots(&encoder, job))?,
-            rate: Plateau::new(recipe.optimiser.schedule.parse()?, steps)?,
+            rate: Rate::new(recipe.optimiser.schedule.parse()?, steps)?,
             stop: EarlyStop::new(patience, 0.0)?,
             step: Step::new(job, encoder, &mined.judged)?,
             job,
@@ -144,7 +144,8 @@ impl<'a> Session<'a> {
             let queries = self.sampler.batch(step);
             let rate = self.job.recipe.optimiser.learning_rate * self.rate.factor(step) as f32;
             let loss = self.step.run(queries, epoch, rate, &mut self.optimiser);
-            let loss = loss.map_err(|error| self.step.placed(error, step, &work_folder(self.job.out)))?;
+            let loss =
+                loss.map_err(|error| self.step.placed(error, step, &work_folder(self.job.out)))?;
             self.state.losses.0 += loss;
             self.state.losses.1 += 1;
             self.state.step += 1;
@@ -161,9 +162,10 @@ impl<'a> Session<'a> {
         if let Some(held_out) = &self.dev {
             let texts = held_out.queries.len() + held_out.documents.len();
             progress.begin("searching with held-out queries", texts as u64);
-            let vectors = self.step.vectors(Role::Query, &held_out.queries, progress).and_then(|q| {
-                Ok((q, self.step.vectors(Role::Document, &held_out.documents, progress)?))
-            });
+            let vectors =
+                self.step.vectors(Role::Query, &held_out.queries, progress).and_then(|q| {
+                    Ok((q, self.step.vectors(Role::Document, &held_out.documents, progress)?))
+                });
             progress.end();
             let (queries, documents) = vectors?;
             let ndcg = held_out.judge(self.job.data, &queries, &documents)?;
@@ -175,7 +177,7 @@ impl<'a> Session<'a> {
                     self.state.kept = self.state.step;
                 }
                 Verdict::Stop => self.state.over = true,
-                Verdict::Wait { .. } => {}
+                Verdict::Waiting(_) => {}
             }
         }
         self.state.evaluations.push(Evaluation { step: self.state.step, loss, dev });
@@ -214,7 +216,12 @@ impl<'a> Session<'a> {
             steps: self.state.step,
             kept: self.state.kept,
             evaluations: self.state.evaluations,
-            pairs: self.mined.trained().iter().map(|&q| self.job.data.positives(q as usize).len()).sum(),
+            pairs: self
+                .mined
+                .trained()
+                .iter()
+                .map(|&q| self.job.data.positives(q as usize).len())
+                .sum(),
             held_out,
             short_of_negatives: self.mined.short,
         };
@@ -262,7 +269,9 @@ fn set(encoder: &mut TrainableEncoder, values: &Values) -> Result<()> {
     for parameter in encoder.parameters_mut().iter_mut().filter(|one| one.is_trainable()) {
         let found = values.get(parameter.name());
         let found = found.filter(|found| found.len() == parameter.values().len());
-        let found = found.ok_or_else(|| Error::from(RunError::CheckpointLacks { what: parameter.name().into() }))?;
+        let found = found.ok_or_else(|| {
+            Error::from(RunError::CheckpointLacks { what: parameter.name().into() })
+        })?;
         parameter.values_mut().copy_from_slice(found);
     }
     Ok(())

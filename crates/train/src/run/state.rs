@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::run::RunError;
 use crate::optimiser::State as OptimiserState;
+use crate::run::RunError;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::record::{Evaluation, Origin};
 use crate::schedule::Progression;
@@ -49,7 +49,8 @@ impl Saved {
     /// Writes it down, with what the run is of.
     pub(super) fn checkpoint(self, origin: &Origin) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
-        let named = [(PARAMETER, self.parameters), (BEST, self.best), (OPTIMISER, self.optimiser.tensors)];
+        let named =
+            [(PARAMETER, self.parameters), (BEST, self.best), (OPTIMISER, self.optimiser.tensors)];
         for (prefix, values) in named {
             let values = values.into_iter().map(|(name, x)| (format!("{prefix}{name}"), x));
             checkpoint.tensors.extend(values);

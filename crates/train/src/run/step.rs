@@ -13,8 +13,8 @@ use crate::loss::Loss;
 use crate::optimiser::{Gradient, Optimiser, Pace, Update, clipping, global_norm};
 use crate::ragged::Ragged;
 use crate::recipe::Encoding;
-use crate::run::{Job, RunError};
 use crate::run::batch::Batch;
+use crate::run::{Job, RunError};
 use crate::sampler::{Groups, Judged};
 use crate::score::{Cosine, Layout, Pairs};
 
@@ -40,11 +40,7 @@ pub(super) struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    pub(super) fn new(
-        job: &Job<'a>,
-        encoder: TrainableEncoder,
-        judged: &[Judged],
-    ) -> Result<Self> {
+    pub(super) fn new(job: &Job<'a>, encoder: TrainableEncoder, judged: &[Judged]) -> Result<Self> {
         let recipe = job.recipe;
         Ok(Self {
             data: job.data,
@@ -176,7 +172,12 @@ impl<'a> Step<'a> {
     pub(super) fn placed(&self, error: Error, step: u64, checkpoint: &Path) -> Error {
         let Error::Run(RunError::NotANumber { what }) = error else { return error };
         let ids = self.queries.iter().map(|&query| self.data.queries()[query as usize].id.clone());
-        Error::from(RunError::Diverged { what, step, queries: ids.collect(), checkpoint: checkpoint.to_owned() })
+        Error::from(RunError::Diverged {
+            what,
+            step,
+            queries: ids.collect(),
+            checkpoint: checkpoint.to_owned(),
+        })
     }
 }
 

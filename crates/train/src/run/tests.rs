@@ -53,11 +53,22 @@ struct Place {
     data: TrainingData,
     recipe: Recipe,
     init: PathBuf,
+    pool: rayon::ThreadPool,
+}
+
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
 impl Place {
     fn new(recipe: Recipe) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), data: data(), recipe, init: tiny() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            data: data(),
+            recipe,
+            init: tiny(),
+            pool: pool(2),
+        }
     }
 
     fn out(&self, name: &str) -> PathBuf {
@@ -66,7 +77,8 @@ impl Place {
 
     fn train(&self, out: &Path, resume: bool, progress: &dyn Progress) -> Result<Trained> {
         let (data, recipe, init) = (&self.data, &self.recipe, &*self.init);
-        train(&Job { data, recipe, init, out, seed: 7, resume }, progress)
+        let pool = &self.pool;
+        train(&Job { data, recipe, init, out, seed: 7, pool, resume }, progress)
     }
 }
 
@@ -99,7 +111,10 @@ fn training_learns_what_it_is_shown_and_keeps_the_best() {
     assert_eq!(best.unwrap().step, trained.kept);
     assert_eq!((trained.held_out, trained.pairs), (6, 24));
     let encoder = Encoder::open(&out, &EncoderOptions::default()).unwrap();
-    assert_eq!(encoder.encode(&["a cat"], Role::Query, &Silent).unwrap().len(), encoder.dimensions());
+    assert_eq!(
+        encoder.encode(&["a cat"], Role::Query, &pool(1), &Silent).unwrap().len(),
+        encoder.dimensions()
+    );
     let record: Trained =
         serde_json::from_slice(&fs_err::read(out.join("training.json")).unwrap()).unwrap();
     assert_eq!(record, trained);
@@ -126,11 +141,11 @@ fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let place = Place::new(recipe().set("schedule.epochs=1").unwrap());
     let weights = |threads: usize| {
+        let mut place = Place::new(recipe().set("schedule.epochs=1").unwrap());
+        place.pool = pool(threads);
         let out = place.out(&format!("threads-{threads}"));
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| place.train(&out, false, &Silent)).unwrap();
+        place.train(&out, false, &Silent).unwrap();
         fs_err::read(out.join("model.safetensors")).unwrap()
     };
     assert!(weights(1) == weights(2));
@@ -159,7 +174,10 @@ fn a_loss_that_is_no_number_stops_with_its_place() {
     let place = Place::new(recipe().set("optimiser.learning_rate=1e30").unwrap());
     let error = place.train(&place.out("model"), false, &Silent).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("not a number") && text.contains("step ") && text.contains('q'), "{text}");
+    assert!(
+        text.contains("not a number") && text.contains("step ") && text.contains('q'),
+        "{text}"
+    );
     assert!(!place.out("model").exists());
 }
 

@@ -1,0 +1,91 @@
+//! How texts become the tokens that a model reads.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use ecphory_text::subword::Tokenizer;
+
+use crate::encoder::{Role, name_of};
+use crate::error::{Error, Result};
+use crate::layout::{Layout, Prompts};
+use crate::load;
+
+/// What a model can read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The least and the most tokens of a text.
+    pub(crate) tokens: (usize, usize),
+    pub(crate) default_tokens: usize,
+    /// Rows of the token table.
+    pub(crate) vocabulary: usize,
+    /// Whether the tokens that begin and end a text are read.
+    pub(crate) has_special_tokens: bool,
+}
+
+/// The tokenizer of a model with its settings.
+pub(crate) struct Reading {
+    pub(crate) name: String,
+    pub(crate) max_tokens: usize,
+    tokenizer: Tokenizer,
+    prompts: Prompts,
+    lower_case: bool,
+    limits: Limits,
+}
+
+impl Reading {
+    /// Opens the tokenizer of a directory; `asked` is another limit of tokens than the model's own.
+    pub(crate) fn open(
+        directory: &Path,
+        layout: &Layout,
+        limits: Limits,
+        asked: Option<usize>,
+    ) -> Result<Self> {
+        let (least, most) = limits.tokens;
+        let max_tokens = asked.unwrap_or(limits.default_tokens);
+        if !(least..=most).contains(&max_tokens) {
+            let model = directory.display().to_string();
+            return Err(Error::MaxTokens { model, asked: max_tokens, least, most });
+        }
+        Ok(Self {
+            name: name_of(directory),
+            max_tokens,
+            tokenizer: Tokenizer::open(&load::tokenizer(&layout.body)?)?,
+            prompts: layout.prompts.clone(),
+            lower_case: layout.lower_case,
+            limits,
+        })
+    }
+
+    /// Returns what is put before a text.
+    pub(crate) fn prompt(&self, role: Role) -> &str {
+        match role {
+            Role::Query => &self.prompts.query,
+            Role::Document => &self.prompts.document,
+        }
+    }
+
+    /// Returns the tokens of a text after the prompt of its role.
+    pub(crate) fn tokens_as(&self, text: &str, role: Role) -> Result<Vec<u32>> {
+        let prompt = self.prompt(role);
+        if prompt.is_empty() {
+            return self.tokens(text);
+        }
+        self.tokens(&format!("{prompt}{text}"))
+    }
+
+    /// Returns the tokens of a text.
+    pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>> {
+        let text: Cow<'_, str> =
+            if self.lower_case { text.to_lowercase().into() } else { text.into() };
+        let tokens = if self.limits.has_special_tokens {
+            self.tokenizer.encode(&text, self.max_tokens)?
+        } else {
+            self.tokenizer.encode_bare(&text, self.max_tokens)?
+        };
+        let rows = self.limits.vocabulary;
+        match tokens.iter().find(|&&token| token as usize >= rows) {
+            Some(&token) => Err(Error::TokenOutside { model: self.name.clone(), token, rows }),
+            None => Ok(tokens),
+        }
+    }
+}
