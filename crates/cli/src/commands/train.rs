@@ -54,15 +54,12 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
 fn recipe(args: &Train) -> anyhow::Result<Recipe> {
     let path = Path::new(&args.recipe);
     let is_name = Recipe::names().any(|name| name == args.recipe);
-    let mut recipe = if !is_name && path.is_file() {
+    let recipe = if !is_name && path.is_file() {
         Recipe::parse(&args.recipe, &fs::read_to_string(path)?)?
     } else {
         Recipe::named(&args.recipe)?
     };
-    for assignment in &args.set {
-        recipe = recipe.set(assignment)?;
-    }
-    Ok(recipe)
+    Ok(recipe.with(args.set.iter().map(String::as_str))?)
 }
 
 #[allow(clippy::print_stdout, reason = "the report is the result")]

@@ -1,7 +1,7 @@
 //! Recipes: what is trained, on which batches, with which loss and for how long, as a short TOML file.
 //!
 //! A recipe has a name that is built in ([`Recipe::named`]), or is a file. Either way it is a value that prints as
-//! the TOML that would give it again; single settings are changed by `key=value` ([`Recipe::set`]), where the
+//! the TOML that would give it again; single settings are changed by `key=value` ([`Recipe::with`]), where the
 //! key is the path of a setting that is there (`optimiser.learning_rate=1e-5`).
 
 mod problem;
@@ -52,11 +52,20 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Changes one setting, given as `key=value`.
+    /// Changes settings, each given as `key=value`; of two for one setting the later one holds.
     ///
     /// # Errors
-    /// Where there is no such setting, or the value is not one of it.
-    pub fn set(&self, assignment: &str) -> Result<Self> {
+    /// Where there is no such setting, the value is not one of it, or together they make no recipe.
+    pub fn with<'a>(&self, assignments: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let mut recipe = self.clone();
+        for assignment in assignments {
+            recipe = recipe.set(assignment)?;
+        }
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn set(&self, assignment: &str) -> Result<Self> {
         let malformed =
             || Error::from(RecipeError::Assignment { assignment: assignment.to_owned() });
         let (key, text) = assignment.split_once('=').ok_or_else(malformed)?;
@@ -81,7 +90,6 @@ impl Recipe {
         let recipe: Self = changed.try_into().map_err(|error| {
             Error::from(RecipeError::Recipe { source_name: format!("--set {assignment}"), error })
         })?;
-        recipe.check()?;
         Ok(recipe)
     }
 

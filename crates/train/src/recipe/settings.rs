@@ -32,9 +32,9 @@ pub struct Recipe {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Encoding {
-    /// The most tokens of a query.
+    /// The most tokens of a query; never more than the model reads.
     pub query_tokens: usize,
-    /// The most tokens of a document.
+    /// The most tokens of a document; never more than the model reads.
     pub document_tokens: usize,
     /// Layers below this one stay as they are, with the embeddings; 0 trains all.
     pub freeze_below: usize,

@@ -1,7 +1,7 @@
 use super::*;
 
 fn error(assignment: &str) -> String {
-    Recipe::named("dense").unwrap().set(assignment).unwrap_err().to_string()
+    Recipe::named("dense").unwrap().with([assignment]).unwrap_err().to_string()
 }
 
 #[test]
@@ -16,11 +16,11 @@ fn a_recipe_prints_as_what_gives_it_again() {
 #[test]
 fn settings_are_changed_by_their_path() {
     let recipe = Recipe::named("dense").unwrap();
-    let changed = recipe.set("optimiser.learning_rate = 1").unwrap();
+    let changed = recipe.with(["optimiser.learning_rate = 1"]).unwrap();
     assert_eq!(changed.optimiser.learning_rate, 1.0);
-    let changed = changed.set("loss=infonce(temperature=0.1)").unwrap();
+    let changed = changed.with(["loss=infonce(temperature=0.1)"]).unwrap();
     assert_eq!(changed.loss, "infonce(temperature=0.1)");
-    assert_eq!(changed.set("batches.queries=7").unwrap().batches.queries, 7);
+    assert_eq!(changed.with(["batches.queries=7"]).unwrap().batches.queries, 7);
     assert_eq!(changed.encoding, recipe.encoding);
 }
 

@@ -157,8 +157,9 @@ fn held_out(count: usize, share: f32, seed: u64) -> Vec<u32> {
 }
 
 fn encode(job: &Job<'_>, role: Role, texts: &[Text], progress: &dyn Progress) -> Result<Vec<f32>> {
-    let max_tokens = Some(job.recipe.encoding.tokens(role));
-    let options = EncoderOptions { max_tokens, ..EncoderOptions::default() };
+    let mut options = EncoderOptions::default();
+    let limit = Encoder::open(job.init, &options)?.max_tokens();
+    options.max_tokens = Some(limit.min(job.recipe.encoding.tokens(role)));
     let encoder = Encoder::open(job.init, &options)?;
     let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
     let vectors = encoder.encode(&texts, role, job.pool, progress);

@@ -45,11 +45,8 @@ impl<'a> Session<'a> {
             init: Encoder::open(job.init, &EncoderOptions::default())?.fingerprint().to_owned(),
             data: digest(job.data),
         };
-        let longest = [Role::Query, Role::Document].map(|role| recipe.encoding.tokens(role));
-        let options = TrainableOptions {
-            max_tokens: longest.into_iter().max(),
-            freeze_below: recipe.encoding.freeze_below,
-        };
+        let freeze_below = recipe.encoding.freeze_below;
+        let options = TrainableOptions { max_tokens: None, freeze_below };
         let encoder = TrainableEncoder::open(job.init, &options)?;
         let folder = work_folder(job.out);
         let left = Checkpoint::open(&folder)?;
