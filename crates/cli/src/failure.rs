@@ -86,6 +86,9 @@ pub fn kind(error: &anyhow::Error) -> ErrorKind {
                 .or_else(|| {
                     cause.downcast_ref::<ecphory::model::Error>().map(ecphory::model::Error::kind)
                 })
+                .or_else(|| {
+                    cause.downcast_ref::<ecphory::train::Error>().map(ecphory::train::Error::kind)
+                })
                 .or_else(|| cause.downcast_ref::<io::Error>().map(ErrorKind::of_io))
         })
         .unwrap_or(ErrorKind::Bug)

@@ -15,4 +15,5 @@ mod main_job;
 mod support;
 #[path = "../../../ecphory/tests/it/tiny_model.rs"]
 mod tiny_model;
+mod train;
 mod writing;

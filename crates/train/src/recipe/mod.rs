@@ -109,8 +109,12 @@ impl Recipe {
             })
             .collect();
         // `learning_rate` is meant for the one there is.
-        let inner = keys.iter().find(|known| known.rsplit('.').next() == Some(key));
-        inner.cloned().or_else(|| nearest(key, keys.iter().map(|k| &**k)).map(str::to_owned))
+        let last = |known: &str| known.rsplit('.').next().unwrap_or_default().to_owned();
+        let whole = nearest(key, keys.iter().map(String::as_str));
+        let parts: Vec<String> = keys.iter().map(|known| last(known)).collect();
+        let part = nearest(key, parts.iter().map(String::as_str));
+        let of_part = part.and_then(|part| keys.iter().find(|known| last(known) == part));
+        of_part.map(String::as_str).or(whole).map(str::to_owned)
     }
 }
 

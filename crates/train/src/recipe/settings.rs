@@ -3,6 +3,7 @@
 use ecphory_model::Role;
 use serde::{Deserialize, Serialize};
 
+use crate::block::{Block, BlockParts, Columns};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::recipe::RecipeError;
@@ -101,6 +102,18 @@ impl Encoding {
     }
 }
 
+/// Two queries with a candidate each.
+fn smallest_batch() -> Result<Block> {
+    Ok(Block::new(BlockParts {
+        queries: 2,
+        candidates: 2,
+        scores: vec![1.0, 0.0, 0.0, 1.0],
+        gold: vec![1.0, 0.0, 0.0, 1.0],
+        columns: Columns::Shared(vec![Some(0), Some(1)]),
+        ..BlockParts::default()
+    })?)
+}
+
 impl Recipe {
     /// Says which setting is out of its range.
     pub(super) fn check(&self) -> Result<()> {
@@ -137,7 +150,8 @@ impl Recipe {
                 "0 where schedule.dev holds nothing out to judge by",
             ),
         ];
-        self.loss.parse::<Loss>()?;
+        // A batch has no scores of teachers: better said now than after the mining.
+        self.loss.parse::<Loss>()?.evaluate(&smallest_batch()?)?;
         self.optimiser.schedule.parse::<rate::Schedule>()?;
         match within.iter().find(|(_, is_within, _)| !is_within) {
             Some((key, _, range)) => Err(Error::from(RecipeError::OutOfRange { key, range })),

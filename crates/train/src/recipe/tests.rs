@@ -36,6 +36,8 @@ fn wrong_settings_are_named() {
     assert!(error("batches.queries").contains("key=value"));
     assert!(error("batches.queries=some").contains("--set batches.queries=some"));
     assert_eq!(error("schedule.dev=0.9"), "schedule.dev has to be from 0 to 0.5");
+    let teacher = error("loss=kl");
+    assert!(teacher.contains("teacher"), "{teacher}");
     assert!(error("negatives.keep=99").contains("negatives.keep"));
     let unknown = Recipe::named("dens").unwrap_err().to_string();
     assert!(unknown.contains("`dense`"), "{unknown}");

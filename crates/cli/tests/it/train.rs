@@ -1,0 +1,104 @@
+//! `train` as a real process: a model that everything else takes, and what is wrong with its input.
+
+use std::path::Path;
+
+use crate::support::Place;
+
+/// A data set of two things in either order, with a tiny BERT beside it.
+fn place() -> Place {
+    let place = Place::new();
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny/bert-mean");
+    copy(&tiny, &place.path("tiny"));
+    let things = ["cat", "dog", "rat", "bat", "hat"];
+    let (mut corpus, mut queries) = (String::new(), String::new());
+    let mut qrels = "query-id\tcorpus-id\tscore\n".to_owned();
+    for (a, first) in things.iter().enumerate() {
+        for (b, second) in things.iter().enumerate().filter(|(b, _)| *b != a) {
+            let document = format!(r#"{{"_id": "d{a}{b}", "text": "the {first} and a {second}"}}"#);
+            corpus += &format!("{document}\n");
+            let query = format!(r#"{{"_id": "q{a}{b}", "text": "{first} is on the {second}"}}"#);
+            queries += &format!("{query}\n");
+            qrels += &format!("q{a}{b}\td{a}{b}\t1\n");
+        }
+    }
+    place.write("set/corpus.jsonl", corpus);
+    place.write("set/queries.jsonl", queries);
+    place.write("set/qrels/train.tsv", qrels);
+    place
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A short training; `more` comes last.
+fn train<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["train", "dense", "--data", "./set", "--init", "./tiny", "--out", out];
+    let settings = ["schedule.epochs=2", "negatives.ratio=1", "optimiser.learning_rate=0.002"];
+    settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+    arguments.extend(more);
+    arguments
+}
+
+#[test]
+fn a_trained_model_goes_wherever_a_model_goes() {
+    let place = place();
+    let trained = place.json(&train("trained", &[]));
+    let evaluations = trained["training"]["evaluations"].as_array().unwrap();
+    assert_eq!(evaluations.len() as u64, 1 + 2 * 2, "{trained}");
+    assert_eq!(trained["training"]["held_out"], 2);
+    let shown = place.ok(&["models", "show", "./trained"]);
+    assert!(shown.contains("bert"), "{shown}");
+    place.ok(&["index", "t.ecp", "set/corpus.jsonl", "--channel", "dense=./trained"]);
+    let found = place.ok(&["search", "t.ecp", "a cat", "--pipeline", "dense % 3"]);
+    assert!(found.contains('d'), "{found}");
+    let vectors = place.ok(&["encode", "./trained", "--text", "a cat"]);
+    assert_ne!(vectors, place.ok(&["encode", "./tiny", "--text", "a cat"]));
+    // The same command gives the same bytes, on another number of threads too.
+    place.ok(&train("again", &["--threads", "1"]));
+    let weights = |name: &str| fs_err::read(place.path(name).join("model.safetensors")).unwrap();
+    assert!(weights("trained") == weights("again"));
+    place.ok(&train("other", &["--seed", "8"]));
+    assert!(weights("trained") != weights("other"));
+}
+
+#[test]
+fn a_printed_recipe_is_a_recipe() {
+    let place = place();
+    let printed = place.ok(&["train", "dense", "--print-recipe", "--set", "schedule.epochs=1"]);
+    assert!(printed.contains("epochs = 1"), "{printed}");
+    place.write("mine.toml", &printed);
+    assert_eq!(place.ok(&["train", "mine.toml", "--print-recipe"]), printed);
+}
+
+#[test]
+fn what_is_wrong_has_its_place_and_its_code() {
+    let place = place();
+    let said = place.fails(2, &train("out", &["--set", "lerning_rate=1"]));
+    assert!(said.contains("no setting `lerning_rate`"), "{said}");
+    let said = place.fails(2, &["train", "denss", "--print-recipe"]);
+    assert!(said.contains("did you mean `dense`"), "{said}");
+    let said = place.fails(4, &train("out", &["--split", "dev"]));
+    assert!(said.contains("dev") && said.contains("train"), "{said}");
+    let said = place.fails(5, &train("set", &[]));
+    assert!(said.contains("exists already"), "{said}");
+    let elsewhere = ["train", "dense", "--data", "./set", "--init", "./nowhere", "--out", "out"];
+    let said = place.fails(4, &elsewhere);
+    assert!(said.contains("nowhere"), "{said}");
+    place.write("set/qrels/train.tsv", "query-id\tcorpus-id\tscore\nq01\td99\t1\n");
+    let said = place.fails(3, &train("out", &[]));
+    assert!(said.contains("no document has the id `d99`"), "{said}");
+    place.write("set/qrels/train.tsv", "query-id\tcorpus-id\tscore\nq01\td01\t0\n");
+    let said = place.fails(3, &train("out", &[]));
+    assert!(said.contains("`q01` has no relevant document"), "{said}");
+    assert!(!place.path("out").exists() && !place.path("out.training").exists());
+}
