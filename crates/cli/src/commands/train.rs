@@ -42,12 +42,19 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
             report(out, &trained, &skipped, start.elapsed().as_secs_f64(), context)
         }
         Err(error) if error.kind() == ErrorKind::Interrupted => {
-            let hint = "hint: the same command with --resume goes on";
-            let kept = format!("the work is in {}.training", out.display());
-            Err(Failure::Interrupted(format!("{kept}\n{hint}")).into())
+            Err(Failure::Interrupted(kept(out)).into())
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says what an interruption left.
+fn kept(out: &Path) -> String {
+    let work = format!("{}.training", out.display());
+    if Path::new(&work).exists() {
+        return format!("the work is in {work}\nhint: the same command with --resume goes on");
+    }
+    "nothing was trained yet, and nothing is kept".to_owned()
 }
 
 /// A recipe by name or from a file, with what `--set` changes.

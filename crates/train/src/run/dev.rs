@@ -16,7 +16,7 @@ use crate::error::Result;
 /// How many hits count.
 const CUTOFF: usize = 10;
 /// How many documents of each query's ranking before training are in the pool.
-pub(super) const DEPTH: usize = 20;
+pub(super) const DEPTH: usize = 10;
 
 /// Queries that are not trained on, and the documents they search.
 pub(super) struct Dev {

@@ -97,33 +97,41 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Trains until the epochs are over, the held-out queries get no better, or the work is cancelled.
+    /// Trains until the epochs are over, the held-out queries get no better, or the work is cancelled: then it is saved as
+    /// far as it came.
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
+        let ended = self.train(progress);
+        if matches!(
+            ended,
+            Err(Error::Interrupted | Error::Model(ecphory_model::Error::Interrupted))
+        ) {
+            self.save()?;
+            return Err(Error::Interrupted);
+        }
+        ended
+    }
+
+    fn train(&mut self, progress: &dyn Progress) -> Result<()> {
         let schedule = self.job.recipe.schedule;
         let per_epoch = self.sampler.steps_per_epoch();
         let interval = per_epoch.div_ceil(schedule.evaluations as u64);
         let total = per_epoch * schedule.epochs as u64;
         if self.state.evaluations.is_empty() {
             self.evaluate(progress)?;
+            self.save()?;
         }
-        while !self.state.over {
-            let done = self.state.step;
-            // Evaluations stand at the same places of every epoch, and at its end.
-            let within = done % per_epoch;
-            let next = done - within + per_epoch.min((within / interval + 1) * interval);
-            let last = self.state.evaluations.last();
-            let loss = last.and_then(|last| last.loss).map(|x| format!(", loss {x:.4}"));
-            let dev = last.and_then(|last| last.dev).map(|x| format!(", dev nDCG@10 {x:.4}"));
-            let [loss, dev] = [loss, dev].map(Option::unwrap_or_default);
-            progress.begin(&format!("training to step {next} of {total}{loss}{dev}"), next - done);
+        while let (Some(&last), false) = (self.state.evaluations.last(), self.state.over) {
+            // Evaluations stand at the same places of every epoch, and at its end. The steps to the next may be done, where a
+            // run was left while it evaluated.
+            let within = last.step % per_epoch;
+            let next = last.step - within + per_epoch.min((within / interval + 1) * interval);
+            let loss = last.loss.map(|x| format!(", loss {x:.4}")).unwrap_or_default();
+            let dev = last.dev.map(|x| format!(", dev nDCG@10 {x:.4}")).unwrap_or_default();
+            let left = next - self.state.step;
+            progress.begin(&format!("training to step {next} of {total}{loss}{dev}"), left);
             let stepped = self.steps(next, progress);
             progress.end();
-            if let Err(error) = stepped {
-                if matches!(error, Error::Interrupted) {
-                    self.save()?;
-                }
-                return Err(error);
-            }
+            stepped?;
             self.evaluate(progress)?;
             self.state.over |= self.state.step >= total;
             self.save()?;
@@ -153,8 +161,6 @@ impl<'a> Session<'a> {
 
     /// Searches with the held-out queries, and keeps the parameters where they do better than any before.
     fn evaluate(&mut self, progress: &dyn Progress) -> Result<()> {
-        let (sum, count) = std::mem::take(&mut self.state.losses);
-        let loss = (count > 0).then(|| sum / count as f64);
         let mut dev = None;
         if let Some(held_out) = &self.dev {
             let texts = held_out.queries.len() + held_out.documents.len();
@@ -177,6 +183,8 @@ impl<'a> Session<'a> {
                 Verdict::Waiting(_) => {}
             }
         }
+        let (sum, count) = std::mem::take(&mut self.state.losses);
+        let loss = (count > 0).then(|| sum / count as f64);
         self.state.evaluations.push(Evaluation { step: self.state.step, loss, dev });
         Ok(())
     }
