@@ -1,6 +1,9 @@
 //! `train` as a real process: a model that everything else takes, and what is wrong with its input.
 
+use std::fmt::Write as _;
 use std::path::Path;
+
+use serde_json::json;
 
 use crate::support::Place;
 
@@ -14,11 +17,11 @@ fn place() -> Place {
     let mut qrels = "query-id\tcorpus-id\tscore\n".to_owned();
     for (a, first) in things.iter().enumerate() {
         for (b, second) in things.iter().enumerate().filter(|(b, _)| *b != a) {
-            let document = format!(r#"{{"_id": "d{a}{b}", "text": "the {first} and a {second}"}}"#);
-            corpus += &format!("{document}\n");
-            let query = format!(r#"{{"_id": "q{a}{b}", "text": "{first} is on the {second}"}}"#);
-            queries += &format!("{query}\n");
-            qrels += &format!("q{a}{b}\td{a}{b}\t1\n");
+            let text = format!("the {first} and a {second}");
+            writeln!(corpus, "{}", json!({"_id": format!("d{a}{b}"), "text": text})).unwrap();
+            let text = format!("{first} is on the {second}");
+            writeln!(queries, "{}", json!({"_id": format!("q{a}{b}"), "text": text})).unwrap();
+            writeln!(qrels, "q{a}{b}\td{a}{b}\t1").unwrap();
         }
     }
     place.write("set/corpus.jsonl", corpus);
@@ -44,7 +47,9 @@ fn copy(from: &Path, to: &Path) {
 fn train<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec!["train", "dense", "--data", "./set", "--init", "./tiny", "--out", out];
     let settings = ["schedule.epochs=2", "negatives.ratio=1", "optimiser.learning_rate=0.002"];
-    settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+    for setting in settings {
+        arguments.extend(["--set", setting]);
+    }
     arguments.extend(more);
     arguments
 }

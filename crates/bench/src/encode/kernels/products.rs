@@ -53,7 +53,7 @@ fn one_size(bench: &Bench, model: &Model, users: &str, kind: Kind) {
                 // With a batch, every thread multiplies its own rows.
                 let copies = if rows == ROWS[0] { 1 } else { bench.threads };
                 let one = 2.0 * (copies * rows * map.depth * map.width) as f64;
-                let taken = seconds_of(bench, kind, map, rows);
+                let taken = seconds_of(bench, map, rows);
                 rates.push(one / taken / 1e9);
                 operations += one;
                 seconds += taken;
@@ -74,9 +74,9 @@ fn one_size(bench: &Bench, model: &Model, users: &str, kind: Kind) {
     }
 }
 
-fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
+fn seconds_of(bench: &Bench, map: &Map, rows: usize) -> f64 {
     if rows == ROWS[0] && bench.threads > 1 {
-        return bench.time(shared(bench, kind, map, rows));
+        return bench.time(shared(bench, map, rows));
     }
     let values = wave(rows * map.depth, 0);
     // Of each thread its own, made before the clock starts.
@@ -100,7 +100,7 @@ fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
 }
 
 /// One product in strips of columns, a strip for each thread.
-fn shared(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> impl FnMut(u64) {
+fn shared(bench: &Bench, map: &Map, rows: usize) -> impl FnMut(u64) {
     let values = wave(rows * map.depth, 0);
     let mut out = vec![0.0; rows * map.width];
     let mut rounded = Int8Rows::new(bench.level);
