@@ -250,7 +250,10 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source } => ErrorKind::of_io(source),
-            Self::Setting { .. } | Self::Spec { .. } => ErrorKind::Usage,
+            Self::Setting { .. }
+            | Self::Spec { .. }
+            | Self::Loss(LossError::Spec(_))
+            | Self::LossSpec(_) => ErrorKind::Usage,
             Self::Line { .. }
             | Self::ForeignIds { .. }
             | Self::DuplicateId { .. }
@@ -271,7 +274,6 @@ impl Error {
             Self::Run(error) => error.kind(),
             Self::Model(error) => error.kind(),
             Self::Eval(error) => error.kind(),
-            Self::Loss(LossError::Spec(_)) | Self::LossSpec(_) => ErrorKind::Usage,
             Self::Block(_) | Self::Loss(_) | Self::Rows(_) | Self::Regulariser(_) => {
                 ErrorKind::Input
             }

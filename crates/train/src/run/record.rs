@@ -1,5 +1,7 @@
 //! What a training was made from: enough to make it again, and to refuse to go on with another one.
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -46,7 +48,11 @@ pub(super) fn digest(data: &TrainingData) -> String {
     for query in 0..data.queries().len() {
         put(&format!("{:?}", data.positives(query)));
     }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::with_capacity(64);
+    for byte in sha.finalize() {
+        write!(digits, "{byte:02x}").expect("a string takes everything");
+    }
+    digits
 }
 
 #[cfg(test)]
