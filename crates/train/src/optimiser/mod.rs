@@ -9,6 +9,8 @@
 //! updates: a row goes exactly where a dense optimiser would take it that sees the steps that touch the row
 //! and no others. Momentum and decay of the other rows rest. (One count for the whole table would
 //! make the first update of a rare word, late in training, about three times too long.)
+//! PyTorch's `AdamW` does the same where each row is a parameter of its own that has no gradient in other steps:
+//! `tests/golden/make_steps.py`, to which `tests/it/steps.rs` holds whole steps, from tokens to moved parameters.
 //!
 //! Cost: one pass over the values, gradients and moments that move, about 7 floats of traffic for each value of
 //! `AdamW`; memory 2 floats a value. Long parameters are cut into pieces for the current pool; the result

@@ -145,8 +145,7 @@ mod tests {
 
     #[test]
     fn comes_back_as_it_was() {
-        let mut saved = Saved::default();
-        saved.state = State {
+        let state = State {
             step: 5,
             losses: (1.0 / 3.0, 2),
             evaluations: vec![Evaluation { step: 0, loss: None, dev: Some(0.1 + 0.2) }],
@@ -154,6 +153,7 @@ mod tests {
             kept: 4,
             over: true,
         };
+        let mut saved = Saved { state, ..Saved::default() };
         saved.parameters.insert("a".into(), vec![1.0]);
         saved.best.insert("a".into(), vec![2.0]);
         saved.optimiser.tensors.insert("a#first".into(), vec![3.0]);
