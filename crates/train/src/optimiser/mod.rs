@@ -16,6 +16,7 @@
 
 mod adamw;
 mod average;
+mod encoder;
 mod gradient;
 mod roster;
 mod schedule_free;

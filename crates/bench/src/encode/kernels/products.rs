@@ -10,10 +10,9 @@ use ecphory_kernels::nn::{Activation, Int8Rows, PANEL, Rows, RowsMut};
 use rayon::prelude::*;
 
 use super::super::models::Model;
-use super::super::sides::on;
 use super::kinds::{Input, Kind, Map, wave};
 use super::{Bench, print};
-use crate::compare::median;
+use crate::compare::{median, on};
 
 const ROWS: [usize; 3] = [12, 128, 512];
 
@@ -76,7 +75,7 @@ fn one_size(bench: &Bench, model: &Model, users: &str, kind: Kind) {
 
 fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
     if rows == ROWS[0] && bench.threads > 1 {
-        return bench.time(shared(bench, kind, map, rows));
+        return bench.time(shared(bench, map, rows));
     }
     let values = wave(rows * map.depth, 0);
     // Of each thread its own, made before the clock starts.
@@ -100,7 +99,7 @@ fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
 }
 
 /// One product in strips of columns, a strip for each thread.
-fn shared(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> impl FnMut(u64) {
+fn shared(bench: &Bench, map: &Map, rows: usize) -> impl FnMut(u64) {
     let values = wave(rows * map.depth, 0);
     let mut out = vec![0.0; rows * map.width];
     let mut rounded = Int8Rows::new(bench.level);
