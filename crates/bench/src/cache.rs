@@ -7,13 +7,23 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// The root of the model cache; see the command's `models`.
-pub fn root() -> Result<PathBuf> {
+/// The root of the cache; see the command's `models`.
+fn root() -> Result<PathBuf> {
     if let Some(cache) = std::env::var_os("ECPHORY_CACHE") {
         return Ok(PathBuf::from(cache));
     }
     let home = std::env::var_os("HOME").context("neither ECPHORY_CACHE nor HOME is set")?;
     Ok(PathBuf::from(home).join(".cache").join("ecphory"))
+}
+
+/// The directory of a model of the model cache.
+pub fn model(name: &str) -> Result<PathBuf> {
+    let directory = root()?.join("models").join(name);
+    ensure!(
+        directory.join("model.safetensors").exists(),
+        "{name} is not in the model cache: run `cargo run --release -p ecphory-cli -- models pull {name}`"
+    );
+    Ok(directory)
 }
 
 /// A folder of the workloads' cache, made where it is missing.

@@ -67,6 +67,11 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// `1 thread` or `2 threads`.
+pub fn on(threads: usize) -> String {
+    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ mod side;
 mod sizes;
 mod store;
 mod tatoeba;
+mod train;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum Workload {
     Store(store::Options),
     /// Translations found by multilingual-e5-small, against what is published of it.
     Tatoeba(tatoeba::Options),
+    /// A step of fine-tuning MiniLM: PyTorch.
+    Train(train::Options),
     /// One side of a comparison, spoken to over its standard input and output.
     #[command(hide = true)]
     Side(side::Options),
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
         Workload::Encode(options) => encode::run(&options),
         Workload::Store(options) => store::run(&options),
         Workload::Tatoeba(options) => tatoeba::run(&options),
+        Workload::Train(options) => train::run(&options),
         Workload::Side(options) => side::run(&options),
     }
 }

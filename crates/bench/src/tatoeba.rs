@@ -63,13 +63,8 @@ struct Accuracy {
 pub fn run(options: &Options) -> Result<()> {
     let model = match &options.model {
         Some(model) => model.clone(),
-        None => cache::root()?.join("models").join("me5"),
+        None => cache::model("me5")?,
     };
-    ensure!(
-        model.join("model.safetensors").exists(),
-        "no model in {}: run `cargo run --release -- models pull me5`",
-        model.display()
-    );
     let folder = data()?;
     let encoder = Encoder::open(&model, &EncoderOptions::default())?;
     let threads = std::thread::available_parallelism()?.get();

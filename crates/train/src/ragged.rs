@@ -8,6 +8,8 @@ pub use problem::ShapeError;
 
 use std::ops::Range;
 
+use ecphory_model::Recording;
+
 /// Rows of equal length that belong to items, such as tokens to texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ragged {
@@ -105,6 +107,19 @@ impl Ragged {
         let (offsets, counted, words) =
             (self.offsets.clone(), self.counted.clone(), self.words.clone());
         Self { values, columns, offsets, counted, words }
+    }
+}
+
+/// The token states of a recording, an item for each of its sequences.
+impl From<&Recording> for Ragged {
+    fn from(recording: &Recording) -> Self {
+        let ends = recording.spans().iter().map(|span| span.end);
+        Self {
+            values: recording.states().to_vec(),
+            columns: recording.columns(),
+            offsets: std::iter::once(0).chain(ends).collect(),
+            ..Self::default()
+        }
     }
 }
 

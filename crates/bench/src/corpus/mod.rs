@@ -78,6 +78,11 @@ pub fn phrases(texts: &[String], count: usize, seed: u64) -> Result<Vec<String>>
     None.context("the texts have too few phrases of two terms")
 }
 
+/// Some of a collection from all over it, so that their lengths are those of the collection.
+pub fn spread<T: Clone>(all: &[T], count: usize) -> Vec<T> {
+    (0..count).map(|i| all[i * all.len() / count].clone()).collect()
+}
+
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -117,6 +122,13 @@ mod tests {
         let path = folder.path().join("texts");
         write(&path, ["a\n b\t c ", "", "d"]).unwrap();
         assert_eq!(read(&path).unwrap(), ["a b c", "", "d"]);
+    }
+
+    #[test]
+    fn texts_are_taken_from_all_over_the_collection() {
+        let texts: Vec<String> = (0..10).map(|i| i.to_string()).collect();
+        assert_eq!(spread(&texts, 3), ["0", "3", "6"]);
+        assert!(spread(&texts, 0).is_empty());
     }
 
     #[test]

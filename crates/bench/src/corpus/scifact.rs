@@ -1,11 +1,12 @@
 //! SciFact in BEIR's layout, found through `ECPHORY_DATA`: the texts to encode, and the judgments by which
-//! two lexical sides are seen to be equally good.
+//! two lexical sides are seen to be equally good and pairs to train on are found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use ecphory_text::subword::Tokenizer;
 use serde::Deserialize;
 
 /// The collection; texts are title and abstract joined by a space.
@@ -48,6 +49,68 @@ pub fn read() -> Result<Option<SciFact>> {
         }
     }
     Ok(Some(found))
+}
+
+/// Reads the collection where nothing can be done without.
+pub fn wanted() -> Result<SciFact> {
+    read()?.context("no scifact: let ECPHORY_DATA name the directory that holds it")
+}
+
+impl SciFact {
+    /// The first `count` texts that have a beginning of exactly `tokens` tokens behind a prompt, for the tokenizer
+    /// of a model's directory, cut to it.
+    pub fn cut(
+        &self,
+        model: &Path,
+        prompt: &str,
+        tokens: usize,
+        count: usize,
+    ) -> Result<Vec<String>> {
+        let tokenizer = Tokenizer::open(&model.join("tokenizer.json"))?;
+        let mut cut = Vec::with_capacity(count);
+        for text in &self.texts {
+            if cut.len() == count {
+                break;
+            }
+            let words: Vec<&str> = text.split_whitespace().collect();
+            // A word has one token or more, so no beginning with as many words as tokens is long enough to
+            // look at; English science has about 1.5 tokens a word.
+            for length in tokens / 4..words.len().min(tokens) {
+                let beginning = words[..length].join(" ");
+                let found = tokenizer.encode(&format!("{prompt}{beginning}"), tokens + 1)?.len();
+                if found == tokens {
+                    cut.push(beginning);
+                }
+                if found >= tokens {
+                    break;
+                }
+            }
+        }
+        ensure!(cut.len() == count, "only {} of {count} texts of {tokens} tokens", cut.len());
+        Ok(cut)
+    }
+
+    /// The claims and a text that is judged to be relevant to each. No claim and no text comes twice.
+    pub fn pairs(&self) -> Result<Vec<(&str, &str)>> {
+        let by_id = |ids: &[String]| -> HashMap<String, usize> {
+            ids.iter().cloned().enumerate().map(|(place, id)| (id, place)).collect()
+        };
+        let (queries, texts) = (by_id(&self.query_ids), by_id(&self.ids));
+        let (mut paired_queries, mut paired_texts) = (BTreeSet::new(), BTreeSet::new());
+        let mut pairs = Vec::new();
+        for line in fs_err::read_to_string(&self.qrels)?.lines().skip(1) {
+            let mut values = line.split('\t');
+            let (query, text, grade) = (values.next(), values.next(), values.next());
+            let query = query.and_then(|id| queries.get(id));
+            let text = text.and_then(|id| texts.get(id));
+            let (Some(&query), Some(&text), Some("1")) = (query, text, grade) else { continue };
+            if !paired_queries.contains(&query) && paired_texts.insert(text) {
+                paired_queries.insert(query);
+                pairs.push((self.queries[query].as_str(), self.texts[text].as_str()));
+            }
+        }
+        Ok(pairs)
+    }
 }
 
 /// The records of a file of JSON lines, plain or gzipped.

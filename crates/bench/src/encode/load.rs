@@ -6,8 +6,8 @@ use serde_json::json;
 use super::THREADS_MAX;
 use super::agreement::Agreement;
 use super::rounds::print;
-use super::sides::{Setting, on, or_left_out};
-use crate::compare::Better;
+use super::sides::{Setting, or_left_out};
+use crate::compare::{Better, on};
 
 /// Starts every side anew in every round. Files were read before, by the part that compares vectors.
 pub fn run(setting: &Setting<'_>, agreement: &Agreement) {

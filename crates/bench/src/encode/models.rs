@@ -85,14 +85,10 @@ pub fn wanted(names: &[String]) -> Result<Vec<Model>> {
         if !names.is_empty() && !names.iter().any(|name| name == plan.name) {
             continue;
         }
-        let directory = cache::root()?.join("models").join(plan.name);
-        let pull = format!("cargo run --release -p ecphory-cli -- models pull {}", plan.name);
-        if directory.join("model.safetensors").exists() {
-            models.push(Model::open(plan, directory)?);
-        } else if names.is_empty() {
-            eprintln!("{} is not in the model cache and left out: `{pull}`", plan.name);
-        } else {
-            anyhow::bail!("{} is not in the model cache: run `{pull}`", plan.name);
+        match cache::model(plan.name) {
+            Ok(directory) => models.push(Model::open(plan, directory)?),
+            Err(error) if names.is_empty() => eprintln!("{} is left out: {error}", plan.name),
+            Err(error) => return Err(error),
         }
     }
     ensure!(!models.is_empty(), "no model is in the model cache");

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::agreement::Agreement;
 use super::sets::{Measure, Set};
-use super::sides::{Setting, on, or_left_out};
-use crate::compare::{Better, Comparison};
+use super::sides::{Setting, or_left_out};
+use crate::compare::{Better, Comparison, on};
 use crate::process::Process;
 
 /// The sides of a setting as processes; one that failed is gone.

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use ecphory_text::subword::Tokenizer;
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::models::Model;
@@ -57,14 +56,14 @@ pub fn prepare(model: &Model, scratch: &Scratch, divisor: usize) -> Result<Vec<S
     let passages = documents(model, PASSAGE_TOKENS, few(plan.passages))?;
     let metric = format!("passages of {PASSAGE_TOKENS} tokens per second");
     put("passages", metric, Measure::Rate, document, &passages)?;
-    let abstracts = spread(&scifact()?, few(plan.abstracts));
+    let abstracts = corpus::spread(&corpus::scifact::wanted()?.texts, few(plan.abstracts));
     let metric = format!("abstracts (up to {} tokens) per second", model.max_tokens);
     put("abstracts", metric, Measure::Rate, document, &abstracts)?;
     if plan.sentences > 0 {
         match corpus::xquad::sentences()? {
             Some(all) => {
                 let metric = "sentences of 11 languages per second".to_owned();
-                let chosen = spread(&all, few(plan.sentences));
+                let chosen = corpus::spread(&all, few(plan.sentences));
                 put("sentences", metric, Measure::Rate, document, &chosen)?;
             }
             None => eprintln!("no xquad-r in ECPHORY_DATA: sentences of other languages left out"),
@@ -78,58 +77,10 @@ pub fn prepare(model: &Model, scratch: &Scratch, divisor: usize) -> Result<Vec<S
 
 /// Abstracts cut to exactly so many tokens, with the prompt of a document.
 pub fn documents(model: &Model, tokens: usize, count: usize) -> Result<Vec<String>> {
-    exactly(model, &model.prompts[0], tokens, count)
+    corpus::scifact::wanted()?.cut(&model.directory, &model.prompts[0], tokens, count)
 }
 
 /// The same with the prompt of a query.
 pub fn queries(model: &Model, tokens: usize, count: usize) -> Result<Vec<String>> {
-    exactly(model, &model.prompts[1], tokens, count)
-}
-
-fn scifact() -> Result<Vec<String>> {
-    let found = corpus::scifact::read()?;
-    Ok(found.context("no scifact: let ECPHORY_DATA name the directory that holds it")?.texts)
-}
-
-/// Texts from all over a collection, so that their lengths are those of the collection.
-fn spread(texts: &[String], count: usize) -> Vec<String> {
-    (0..count).map(|i| texts[i * texts.len() / count].clone()).collect()
-}
-
-/// The first `count` texts that have a beginning of exactly `tokens` tokens with the prompt, cut to it.
-fn exactly(model: &Model, prompt: &str, tokens: usize, count: usize) -> Result<Vec<String>> {
-    let tokenizer = Tokenizer::open(&model.directory.join("tokenizer.json"))?;
-    let mut cut = Vec::with_capacity(count);
-    for text in &scifact()? {
-        if cut.len() == count {
-            break;
-        }
-        let words: Vec<&str> = text.split_whitespace().collect();
-        // A word has one token or more, so no beginning with as many words as tokens is long enough to
-        // look at; English science has about 1.5 tokens a word.
-        for length in tokens / 4..words.len().min(tokens) {
-            let beginning = words[..length].join(" ");
-            let found = tokenizer.encode(&format!("{prompt}{beginning}"), tokens + 1)?.len();
-            if found == tokens {
-                cut.push(beginning);
-            }
-            if found >= tokens {
-                break;
-            }
-        }
-    }
-    ensure!(cut.len() == count, "only {} of {count} texts of {tokens} tokens", cut.len());
-    Ok(cut)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_taken_from_all_over_the_collection() {
-        let texts: Vec<String> = (0..10).map(|i| i.to_string()).collect();
-        assert_eq!(spread(&texts, 3), ["0", "3", "6"]);
-        assert!(spread(&texts, 0).is_empty());
-    }
+    corpus::scifact::wanted()?.cut(&model.directory, &model.prompts[1], tokens, count)
 }

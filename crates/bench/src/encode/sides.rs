@@ -262,8 +262,3 @@ impl<'a> Setting<'a> {
         format!("{}{precision}", self.model.plan.name)
     }
 }
-
-/// `1 thread` or `2 threads`.
-pub fn on(threads: usize) -> String {
-    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
-}

@@ -18,6 +18,7 @@
 
 mod adamw;
 mod average;
+mod encoder;
 mod gradient;
 mod roster;
 mod schedule_free;

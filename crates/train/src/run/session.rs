@@ -7,7 +7,7 @@ use ecphory_core::storage::{Directory, publish};
 use ecphory_model::{Encoder, EncoderOptions, Role, TrainableEncoder, TrainableOptions};
 
 use crate::error::{Error, Result};
-use crate::optimiser::{AdamW, AdamWSettings, Group, Optimiser, Slot};
+use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Slot};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::dev::Dev;
 use crate::run::mined::Mined;
@@ -67,8 +67,9 @@ impl<'a> Session<'a> {
         // Without patience a run is never stopped; the best parameters are kept all the same.
         let patience = u32::try_from(recipe.schedule.patience).unwrap_or(u32::MAX);
         let patience = if patience == 0 { u32::MAX } else { patience };
+        let slots = Slot::of(encoder.parameters(), recipe.optimiser.weight_decay);
         let mut session = Self {
-            optimiser: AdamW::new(AdamWSettings::default(), slots(&encoder, job))?,
+            optimiser: AdamW::new(AdamWSettings::default(), slots)?,
             rate: Rate::new(recipe.optimiser.schedule.parse()?, steps)?,
             stop: EarlyStop::new(patience, 0.0)?,
             step: Step::new(job, encoder, &mined.judged)?,
@@ -246,22 +247,6 @@ impl<'a> Session<'a> {
 
 /// The name of the record in a trained model's directory.
 const RECORD: &str = "training.json";
-
-/// How each parameter that moves does: weights shrink, biases and norms do not.
-fn slots(encoder: &TrainableEncoder, job: &Job<'_>) -> Vec<Slot> {
-    let moving = encoder.parameters().iter().filter(|parameter| parameter.is_trainable());
-    moving
-        .map(|parameter| {
-            let is_weight = parameter.shape().len() > 1;
-            let decay = if is_weight { job.recipe.optimiser.weight_decay } else { 0.0 };
-            Slot {
-                name: parameter.name().to_owned(),
-                length: parameter.values().len(),
-                group: Group { rate_factor: 1.0, decay },
-            }
-        })
-        .collect()
-}
 
 /// Copies the parameters that move.
 fn values(encoder: &TrainableEncoder) -> Values {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use ecphory_core::Progress;
 use ecphory_kernels::Level;
-use ecphory_model::{self as model, Gradients, Recording, Role, TrainableEncoder};
+use ecphory_model::{self as model, Gradients, Role, TrainableEncoder};
 
 use crate::data::{Text, TrainingData};
 use crate::error::{Error, Result};
 use crate::head::{Head, Normalise, Pooling};
 use crate::loss::Loss;
-use crate::optimiser::{Gradient, Optimiser, Pace, Update, clipping, global_norm};
+use crate::optimiser::{Optimiser, Pace, Update, clipping, global_norm};
 use crate::ragged::Ragged;
 use crate::recipe::Encoding;
 use crate::run::batch::Batch;
@@ -77,7 +77,7 @@ impl<'a> Step<'a> {
         tokens.extend(self.tokens(Role::Document, &batch.documents)?);
         let sequences: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
         let recording = self.encoder.forward(&sequences);
-        let states = states(&recording);
+        let states = Ragged::from(&recording);
         let (vectors, ()) = self.pooling.forward(self.level, &states)?;
         let (queries, candidates) = vectors.values.split_at(batch.queries.len() * vectors.columns);
         let side = |values: &[f32]| Ragged::vectors(values.to_vec(), vectors.columns);
@@ -101,21 +101,7 @@ impl<'a> Step<'a> {
     }
 
     fn apply(&mut self, rate: f32, optimiser: &mut impl Optimiser) -> Result<()> {
-        let gradients = &self.gradients;
-        let parameters = self.encoder.parameters_mut().iter_mut().enumerate();
-        let mut updates: Vec<Update<'_>> = parameters
-            .filter_map(|(index, parameter)| {
-                let columns = parameter.shape().last().copied().unwrap_or(1);
-                let gradient = match gradients.get(index)? {
-                    model::Gradient::Dense(values) => Gradient::Dense(values),
-                    model::Gradient::Rows { rows, values } => {
-                        Gradient::Rows { rows, columns, values }
-                    }
-                };
-                let (name, values) = parameter.named_values_mut();
-                Some(Update { name, values, gradient })
-            })
-            .collect();
+        let mut updates = Update::of(self.encoder.parameters_mut(), &self.gradients);
         let norm = global_norm(&updates)?;
         if !norm.is_finite() {
             return Err(Error::from(RunError::NotANumber { what: "gradient" }));
@@ -143,7 +129,7 @@ impl<'a> Step<'a> {
             }
             let sequences: Vec<&[u32]> = places.iter().map(|&place| &tokens[place][..]).collect();
             let recording = self.encoder.forward(&sequences);
-            let (pooled, ()) = self.pooling.forward(self.level, &states(&recording))?;
+            let (pooled, ()) = self.pooling.forward(self.level, &Ragged::from(&recording))?;
             let (vectors, _) = Normalise.forward(self.level, &pooled)?;
             let columns = vectors.columns;
             all.resize(tokens.len() * columns, 0.0);
@@ -178,17 +164,6 @@ impl<'a> Step<'a> {
             queries: ids.collect(),
             checkpoint: checkpoint.to_owned(),
         })
-    }
-}
-
-/// Views the token states of a recording as a head does.
-fn states(recording: &Recording) -> Ragged {
-    let ends = recording.spans().iter().map(|span| span.end);
-    Ragged {
-        values: recording.states().to_vec(),
-        columns: recording.columns(),
-        offsets: std::iter::once(0).chain(ends).collect(),
-        ..Ragged::default()
     }
 }
 

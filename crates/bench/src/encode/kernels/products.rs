@@ -10,10 +10,9 @@ use ecphory_kernels::nn::{Activation, Int8Rows, PANEL, Rows, RowsMut};
 use rayon::prelude::*;
 
 use super::super::models::Model;
-use super::super::sides::on;
 use super::kinds::{Input, Kind, Map, wave};
 use super::{Bench, print};
-use crate::compare::median;
+use crate::compare::{median, on};
 
 const ROWS: [usize; 3] = [12, 128, 512];
 

@@ -8,9 +8,8 @@ use ecphory_model::{Encoder, EncoderOptions, Precision, Role};
 
 use super::super::models::Model;
 use super::super::sets::{self, PASSAGE_TOKENS, QUERY_TOKENS};
-use super::super::sides::on;
 use super::{Bench, print};
-use crate::compare::median;
+use crate::compare::{median, on};
 
 /// Measures passages and queries in both precisions.
 pub fn run(bench: &Bench, model: &Model) -> Result<()> {
