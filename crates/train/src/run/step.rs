@@ -10,7 +10,7 @@ use crate::data::{Text, TrainingData};
 use crate::error::{Error, Result};
 use crate::head::{Head, Normalise, Pooling};
 use crate::loss::Loss;
-use crate::optimiser::{Optimiser, Pace, Update, clipping, global_norm};
+use crate::optimiser::{Optimiser, Pace, ParameterProblem, Update, clipping, global_norm};
 use crate::ragged::Ragged;
 use crate::recipe::Encoding;
 use crate::run::batch::Batch;
@@ -103,9 +103,6 @@ impl<'a> Step<'a> {
     fn apply(&mut self, rate: f32, optimiser: &mut impl Optimiser) -> Result<()> {
         let mut updates = Update::of(self.encoder.parameters_mut(), &self.gradients);
         let norm = global_norm(&updates)?;
-        if !norm.is_finite() {
-            return Err(Error::from(RunError::NotANumber { what: "gradient" }));
-        }
         let gradient_scale =
             if self.clip > 0.0 { clipping(norm, f64::from(self.clip)) } else { 1.0 };
         optimiser.step(Pace { rate, gradient_scale }, &mut updates)
@@ -156,7 +153,11 @@ impl<'a> Step<'a> {
 
     /// Says in which step and for which queries something went wrong.
     pub(super) fn placed(&self, error: Error, step: u64, checkpoint: &Path) -> Error {
-        let Error::Run(RunError::NotANumber { what }) = error else { return error };
+        let what = match &error {
+            Error::Run(RunError::NotANumber { what }) => *what,
+            Error::Parameter { problem: ParameterProblem::NotFinite { .. }, .. } => "gradient",
+            _ => return error,
+        };
         let ids = self.queries.iter().map(|&query| self.data.queries()[query as usize].id.clone());
         Error::from(RunError::Diverged {
             what,
