@@ -52,7 +52,7 @@ fn one_size(bench: &Bench, model: &Model, users: &str, kind: Kind) {
                 // With a batch, every thread multiplies its own rows.
                 let copies = if rows == ROWS[0] { 1 } else { bench.threads };
                 let one = 2.0 * (copies * rows * map.depth * map.width) as f64;
-                let taken = seconds_of(bench, kind, map, rows);
+                let taken = seconds_of(bench, map, rows);
                 rates.push(one / taken / 1e9);
                 operations += one;
                 seconds += taken;
@@ -73,7 +73,7 @@ fn one_size(bench: &Bench, model: &Model, users: &str, kind: Kind) {
     }
 }
 
-fn seconds_of(bench: &Bench, kind: Kind, map: &Map, rows: usize) -> f64 {
+fn seconds_of(bench: &Bench, map: &Map, rows: usize) -> f64 {
     if rows == ROWS[0] && bench.threads > 1 {
         return bench.time(shared(bench, map, rows));
     }
