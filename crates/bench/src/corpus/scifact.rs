@@ -135,3 +135,26 @@ fn judged(qrels: &Path) -> Result<BTreeSet<String>> {
     let queries = text.lines().skip(1).filter_map(|line| line.split('\t').next());
     Ok(queries.map(str::to_owned).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_claim_and_no_text_is_paired_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let qrels = folder.path().join("test.tsv");
+        let judged = "query-id\tcorpus-id\tscore\nq0\td0\t1\nq0\td1\t1\nq1\td0\t1\nq1\td2\t0\nq2\td9\t1\nq2\td2\t1\n";
+        fs_err::write(&qrels, judged).unwrap();
+        let named = |letter: &str| (0..3).map(|i| format!("{letter}{i}")).collect::<Vec<_>>();
+        let scifact = SciFact {
+            ids: named("d"),
+            texts: named("text "),
+            query_ids: named("q"),
+            queries: named("claim "),
+            qrels,
+        };
+        let pairs = scifact.pairs().unwrap();
+        assert_eq!(pairs, [("claim 0", "text 0"), ("claim 2", "text 2")]);
+    }
+}
