@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use ecphory::model::{self, CatalogueEntry, Generator, GeneratorOptions, Usable};
+use ecphory::train::{Recipe, Trained};
 use ecphory::{EncoderOptions, Precision};
 use serde_json::{Value, json};
 
@@ -61,7 +62,7 @@ fn pull(name: &str, context: &Context) -> anyhow::Result<()> {
 
 fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     let path = context.engine.models().resolve(name)?;
-    let facts = if Generator::opens(&path)? {
+    let mut facts = if Generator::opens(&path)? {
         let generator = Generator::open(&path, &GeneratorOptions::default())?;
         json!({
             "name": name,
@@ -91,6 +92,9 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "fingerprint": encoder.fingerprint(),
         })
     };
+    if let Some(trained) = Trained::of(&path)? {
+        facts["trained"] = json!(in_words(&trained)?);
+    }
     if context.common.json {
         return print_json(&facts);
     }
@@ -100,6 +104,17 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     }
     write!(io::stdout().lock(), "{table}")?;
     Ok(())
+}
+
+/// Says how a model was trained.
+fn in_words(trained: &Trained) -> anyhow::Result<String> {
+    let recipe = Recipe::parse("training.json", &trained.origin.recipe)?;
+    let Trained { origin, steps, kept, pairs, .. } = trained;
+    let init = origin.init.get(..12).unwrap_or(&origin.init);
+    Ok(format!(
+        "by `{}` on {pairs} pairs, seed {}, from {init}…, step {kept} of {steps}",
+        recipe.name, origin.seed
+    ))
 }
 
 /// The entry of a model whose transformer is there for another head than a sentence encoder's.

@@ -62,7 +62,7 @@ fn a_trained_model_goes_wherever_a_model_goes() {
     assert_eq!(evaluations.len() as u64, 1 + 2, "{trained}");
     assert_eq!(trained["training"]["held_out"], 2);
     let shown = place.ok(&["models", "show", "./trained"]);
-    assert!(shown.contains("bert"), "{shown}");
+    assert!(shown.contains("bert") && shown.contains("by `dense` on 18 pairs"), "{shown}");
     place.ok(&["index", "t.ecp", "set/corpus.jsonl", "--channel", "dense=./trained"]);
     let found = place.ok(&["search", "t.ecp", "a cat", "--pipeline", "dense % 3"]);
     assert!(found.contains('d'), "{found}");

@@ -73,6 +73,26 @@ pub struct Trained {
     pub short_of_negatives: u64,
 }
 
+/// The name of the record in a trained model's directory.
+const RECORD: &str = "training.json";
+
+impl Trained {
+    /// Reads the record in the directory of a model; `None` where it was not trained by [`train`].
+    ///
+    /// # Errors
+    /// `Corrupt` where the record is not one.
+    pub fn of(model: &Path) -> Result<Option<Self>> {
+        let path = model.join(RECORD);
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let found = serde_json::from_slice(&fs_err::read(&path)?);
+        let damaged =
+            |error: serde_json::Error| RunError::Checkpoint { path, why: error.to_string() };
+        Ok(Some(found.map_err(damaged)?))
+    }
+}
+
 /// Trains.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::run::mined::Mined;
 use crate::run::record::{Evaluation, Origin, digest};
 use crate::run::state::{Saved, State, Values};
 use crate::run::step::Step;
-use crate::run::{Job, RunError, Trained, work_folder};
+use crate::run::{Job, RECORD, RunError, Trained, work_folder};
 use crate::sampler::{Sampler, Shuffled};
 use crate::schedule::{EarlyStop, Rate, Verdict};
 
@@ -244,9 +244,6 @@ impl<'a> Session<'a> {
         Ok(trained)
     }
 }
-
-/// The name of the record in a trained model's directory.
-const RECORD: &str = "training.json";
 
 /// Copies the parameters that move.
 fn values(encoder: &TrainableEncoder) -> Values {

@@ -110,9 +110,10 @@ fn training_learns_what_it_is_shown_and_keeps_the_best() {
         encoder.encode(&["a cat"], Role::Query, &pool(1), &Silent).unwrap().len(),
         encoder.dimensions()
     );
-    let record: Trained =
-        serde_json::from_slice(&fs_err::read(out.join("training.json")).unwrap()).unwrap();
-    assert_eq!(record, trained);
+    assert_eq!(Trained::of(&out).unwrap(), Some(trained));
+    assert_eq!(Trained::of(&tiny()).unwrap(), None);
+    fs_err::write(out.join("training.json"), "{}").unwrap();
+    assert_eq!(Trained::of(&out).unwrap_err().kind(), ErrorKind::Corrupt);
     assert!(!work_folder(&out).exists());
 }
 
