@@ -77,6 +77,18 @@ fn a_trained_model_goes_wherever_a_model_goes() {
 }
 
 #[test]
+fn an_absolute_path_is_no_name() {
+    let place = place();
+    let set = place.path("set");
+    let mut arguments = train("out", &["--set", "schedule.epochs=1"]);
+    arguments[3] = set.to_str().unwrap();
+    let mut command = place.command(&arguments);
+    // Where data sets are looked up by name has a folder of that name, too.
+    let output = command.env("ECPHORY_DATA", place.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_printed_recipe_is_a_recipe() {
     let place = place();
     let printed = place.ok(&["train", "dense", "--print-recipe", "--set", "schedule.epochs=1"]);
