@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use ecphory_core::ErrorKind;
 use ecphory_core::nearest::hint;
 
+use crate::lines::{RawLineError, Stopped};
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -169,24 +171,9 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// Not UTF-8.
-    #[error("invalid UTF-8 at byte {offset} of the line")]
-    Utf8 {
-        /// How many bytes of the line are good.
-        offset: usize,
-    },
-    /// The compressed stream is damaged.
-    #[error("the compressed data is damaged after this line: {source}")]
-    Compressed {
-        /// The decoder's error.
-        source: std::io::Error,
-    },
-    /// The line is longer than any line should be.
-    #[error("longer than {limit} bytes; is this a text file?")]
-    TooLong {
-        /// The limit.
-        limit: u64,
-    },
+    /// The line is no text.
+    #[error(transparent)]
+    Raw(#[from] RawLineError),
     /// The number of columns is wrong.
     #[error("expected {expected}, got {got} columns")]
     Columns {
@@ -245,6 +232,15 @@ pub enum LineError {
     /// The score is not a number.
     #[error("the score is NaN")]
     Nan,
+}
+
+impl From<Stopped<LineError>> for Error {
+    fn from(stopped: Stopped<LineError>) -> Self {
+        match stopped {
+            Stopped::Io(source) => Error::Io { source },
+            Stopped::Line { path, line, reason } => Error::Line { path, line, reason },
+        }
+    }
 }
 
 impl Error {

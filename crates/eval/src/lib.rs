@@ -13,7 +13,7 @@ mod evaluate;
 #[allow(clippy::doc_markdown, reason = "the guide is prose, read outside rustdoc too")]
 #[doc = include_str!("../../../docs/guide/evaluation.md")]
 pub mod guide {}
-mod lines;
+pub mod lines;
 pub mod metric;
 mod qrels;
 mod queries;

@@ -3,60 +3,103 @@
 //! Gzip is recognised by its first two bytes, so a wrong file name does no harm. Blank lines are
 //! left out. Not for documents: those are read by the façade.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::error::{Error, LineError, Result};
+use crate::error::{LineError, Result};
 
 /// No line of a run, of judgments or of queries is longer; what is, is not a text file.
 const LINE_BYTES_MAX: u64 = 1 << 24;
 
-/// Calls `each` with every line that says something. What it returns becomes an error with the place.
-pub(crate) fn for_each_line(
-    path: &Path,
-    each: &mut dyn FnMut(u64, &str) -> Result<(), LineError>,
-) -> Result<()> {
-    let mut file = BufReader::with_capacity(1 << 16, fs_err::File::open(path)?);
-    let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    if gzipped {
-        let decoder = MultiGzDecoder::new(file);
-        read_lines(path, true, BufReader::with_capacity(1 << 16, decoder), each)
-    } else {
-        read_lines(path, false, file, each)
-    }
+/// What is wrong with a line before anybody looks at what it says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RawLineError {
+    /// Not UTF-8.
+    #[error("invalid UTF-8 at byte {offset} of the line")]
+    Utf8 {
+        /// How many bytes of the line are good.
+        offset: usize,
+    },
+    /// The compressed stream is damaged.
+    #[error("the compressed data is damaged after this line: {source}")]
+    Compressed {
+        /// The decoder's error.
+        source: io::Error,
+    },
+    /// The line is longer than any line should be.
+    #[error("longer than {limit} bytes; is this a text file?")]
+    TooLong {
+        /// The limit.
+        limit: u64,
+    },
 }
 
-fn read_lines(
+/// Why a file was not read to its end.
+#[derive(Debug)]
+pub enum Stopped<E> {
+    /// The operating system refused.
+    Io(io::Error),
+    /// Something is wrong with a line.
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        reason: E,
+    },
+}
+
+/// Calls `each` with every line that says something, and its number. Memory: the longest line.
+///
+/// # Errors
+/// Where the file cannot be read, a line is no text, or `each` says that something is wrong.
+pub fn read_lines<E: From<RawLineError>>(
     path: &Path,
-    gzipped: bool,
-    mut reader: impl BufRead,
-    each: &mut dyn FnMut(u64, &str) -> Result<(), LineError>,
-) -> Result<()> {
+    each: &mut dyn FnMut(u64, &str) -> Result<(), E>,
+) -> Result<(), Stopped<E>> {
+    let file = fs_err::File::open(path).map_err(Stopped::Io)?;
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let gzipped = file.fill_buf().map_err(Stopped::Io)?.starts_with(&[0x1f, 0x8b]);
+    let mut reader: Box<dyn BufRead> = if gzipped {
+        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
+    } else {
+        Box::new(file)
+    };
     let mut bytes = Vec::new();
     for line in 1.. {
-        let at = |reason| Error::Line { path: path.to_owned(), line, reason };
+        let at = |reason| Stopped::Line { path: path.to_owned(), line, reason };
+        let raw = |error: RawLineError| at(error.into());
         bytes.clear();
         match reader.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut bytes) {
             Ok(0) => break,
             Ok(read) if read as u64 > LINE_BYTES_MAX => {
-                return Err(at(LineError::TooLong { limit: LINE_BYTES_MAX }));
+                return Err(raw(RawLineError::TooLong { limit: LINE_BYTES_MAX }));
             }
             Ok(_) => {}
-            Err(source) if gzipped => return Err(at(LineError::Compressed { source })),
-            Err(source) => return Err(source.into()),
+            Err(source) if gzipped => return Err(raw(RawLineError::Compressed { source })),
+            Err(source) => return Err(Stopped::Io(source)),
         }
         let text = std::str::from_utf8(&bytes)
-            .map_err(|error| at(LineError::Utf8 { offset: error.valid_up_to() }))?;
+            .map_err(|error| raw(RawLineError::Utf8 { offset: error.valid_up_to() }))?;
         let text = text.trim_end_matches(['\n', '\r']);
         let text = if line == 1 { text.trim_start_matches('\u{feff}') } else { text };
-        if text.trim_start().is_empty() {
-            continue;
+        if !text.trim_start().is_empty() {
+            each(line, text).map_err(at)?;
         }
-        each(line, text).map_err(at)?;
     }
     Ok(())
+}
+
+/// Reads lines of this crate's files.
+pub(crate) fn for_each_line(
+    path: &Path,
+    each: &mut dyn FnMut(u64, &str) -> Result<(), LineError>,
+) -> Result<()> {
+    Ok(read_lines(path, each)?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ecphory_core::ErrorKind;
+use ecphory_eval::lines::Stopped;
 
 use crate::block::BlockError;
 use crate::data::DataError;
@@ -243,6 +244,15 @@ pub enum Error {
     /// A penalty cannot be computed.
     #[error(transparent)]
     Regulariser(#[from] RegulariserError),
+}
+
+impl From<Stopped<LineError>> for Error {
+    fn from(stopped: Stopped<LineError>) -> Self {
+        match stopped {
+            Stopped::Io(source) => Error::Io { source },
+            Stopped::Line { path, line, reason } => Error::Line { path, line, reason },
+        }
+    }
 }
 
 impl Error {

@@ -1,17 +1,12 @@
 //! Files of mined negatives and of teachers' scores: read line by line, gzipped or not, and written whole or not at all.
-//!
-//! Gzip is recognised by its first two bytes. Blank lines are left out.
 
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
+use ecphory_eval::lines::{RawLineError, read_lines};
 
 use crate::error::{Error, Result};
 use crate::ids::Ids;
-
-/// A line that is longer is none of these files.
-const LINE_BYTES_MAX: u64 = 1 << 24;
 
 /// So many unknown ids are named in an error.
 const FOREIGN_SHOWN: usize = 3;
@@ -20,24 +15,9 @@ const FOREIGN_SHOWN: usize = 3;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// Not UTF-8.
-    #[error("invalid UTF-8 at byte {offset} of the line")]
-    Utf8 {
-        /// How many bytes of the line are good.
-        offset: usize,
-    },
-    /// The compressed stream is damaged.
-    #[error("the compressed data is damaged after the line before: {source}")]
-    Compressed {
-        /// The decoder's error.
-        source: std::io::Error,
-    },
-    /// The line is longer than any line should be.
-    #[error("longer than {limit} bytes; is this a text file?")]
-    TooLong {
-        /// The limit.
-        limit: u64,
-    },
+    /// The line is no text.
+    #[error(transparent)]
+    Raw(#[from] RawLineError),
     /// The number of columns is wrong.
     #[error("expected {expected}, got {got} columns")]
     Columns {
@@ -104,35 +84,7 @@ pub(crate) fn for_each_line(
     path: &Path,
     each: &mut dyn FnMut(u64, &str) -> Result<(), LineError>,
 ) -> Result<()> {
-    let mut file = BufReader::with_capacity(1 << 16, fs_err::File::open(path)?);
-    let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    let mut reader: Box<dyn BufRead> = if gzipped {
-        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
-    } else {
-        Box::new(file)
-    };
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        let at = |reason| Error::Line { path: path.to_owned(), line, reason };
-        bytes.clear();
-        match reader.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut bytes) {
-            Ok(0) => break,
-            Ok(read) if read as u64 > LINE_BYTES_MAX => {
-                return Err(at(LineError::TooLong { limit: LINE_BYTES_MAX }));
-            }
-            Ok(_) => {}
-            Err(source) if gzipped => return Err(at(LineError::Compressed { source })),
-            Err(source) => return Err(source.into()),
-        }
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| at(LineError::Utf8 { offset: error.valid_up_to() }))?;
-        let text = text.trim_end_matches(['\n', '\r']);
-        let text = if line == 1 { text.trim_start_matches('\u{feff}') } else { text };
-        if !text.trim_start().is_empty() {
-            each(line, text).map_err(at)?;
-        }
-    }
-    Ok(())
+    Ok(read_lines(path, each)?)
 }
 
 /// Parses a finite score.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ecphory_core::{ErrorKind, Progress, Silent};
+use ecphory_core::{ErrorKind, Silent};
 use ecphory_model::{Encoder, EncoderOptions, Precision, Role, convert, weight_bytes};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use tempfile::TempDir;
 
-use crate::support::{encode, golden, open};
+use crate::support::{Stop, encode, golden, open};
 
 const TEXTS: [&str; 4] =
     ["", "a b c", "hello, world", "the quick brown fox jumps over the lazy dog"];
@@ -158,17 +158,6 @@ fn bytes_are_counted_and_the_same_input_gives_the_same_file() {
     assert_eq!(before["F32"], 2 * after["F16"]);
     assert_eq!((before.get("I64"), before.get("I32")), (after.get("I64"), after.get("I32")));
     assert!(done.tensors > 0 && !after.contains_key("F32"));
-}
-
-struct Stop;
-
-impl Progress for Stop {
-    fn begin(&self, _: &str, _: u64) {}
-    fn advance(&self, _: u64) {}
-    fn end(&self) {}
-    fn cancelled(&self) -> bool {
-        true
-    }
 }
 
 #[test]

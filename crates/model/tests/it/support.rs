@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ecphory_core::Silent;
+use ecphory_core::{Progress, Silent};
 use ecphory_model::{Encoder, EncoderOptions, Role};
 
 /// The folder of committed goldens and fixtures.
@@ -57,5 +57,17 @@ pub fn assert_close(texts: &[&str], got: &[f32], expected: &[Vec<f32>], bound: f
             let difference = (got - expected).abs();
             assert!(difference <= bound, "{text:?}[{i}]: {got}, the reference has {expected}");
         }
+    }
+}
+
+/// Stops the work at once.
+pub struct Stop;
+
+impl Progress for Stop {
+    fn begin(&self, _: &str, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn cancelled(&self) -> bool {
+        true
     }
 }

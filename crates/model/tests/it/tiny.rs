@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ecphory_core::{ErrorKind, Progress, Silent};
+use ecphory_core::{ErrorKind, Silent};
 use ecphory_model::{Encoder, EncoderOptions, Role};
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use crate::support::{assert_close, encode, golden, open, pool};
+use crate::support::{Stop, assert_close, encode, golden, open, pool};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -143,17 +143,6 @@ fn the_limit_of_tokens_cuts_and_counts_in_the_fingerprint() {
         let error = limited(Some(wrong)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
         assert!(error.to_string().contains("3 to 40"), "{error}");
-    }
-}
-
-struct Stop;
-
-impl Progress for Stop {
-    fn begin(&self, _: &str, _: u64) {}
-    fn advance(&self, _: u64) {}
-    fn end(&self) {}
-    fn cancelled(&self) -> bool {
-        true
     }
 }
 
