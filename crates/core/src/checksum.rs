@@ -1,4 +1,6 @@
-//! CRC-32 (IEEE) over file contents; guards against torn writes and bit rot, not against an adversary.
+//! CRC-32 (IEEE) over file contents; guards against torn writes and bit rot, not against an adversary. And digests in writing.
+
+use std::fmt::Write as _;
 
 /// Returns the CRC-32 of `bytes`. Runs at several GB/s where the CPU has carry-less multiplication.
 pub fn crc32(bytes: &[u8]) -> u32 {
@@ -19,6 +21,15 @@ impl Crc32 {
     pub fn finish(&self) -> u32 {
         self.0.clone().finalize()
     }
+}
+
+/// Writes bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(out, "{byte:02x}").expect("a string takes everything");
+    }
+    out
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ pub enum RequestKind {
 const K1: f32 = 0.9;
 const B: f32 = 0.4;
 const ANALYZER: &str = "english";
+/// The fields that are read of a document where nothing else is asked for.
 const FIELDS: [&str; 2] = ["title", "text"];
 
 impl ChannelRequest {
@@ -99,7 +100,7 @@ impl ChannelRequest {
     }
 }
 
-fn default_fields() -> Vec<String> {
+pub(crate) fn default_fields() -> Vec<String> {
     FIELDS.map(str::to_owned).to_vec()
 }
 

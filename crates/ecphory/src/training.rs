@@ -10,9 +10,6 @@ use rustc_hash::FxHashSet;
 use crate::read::{self, Skipped, TextOptions};
 use crate::{Engine, Result};
 
-/// The fields of a document that are read, joined.
-const FIELDS: [&str; 2] = ["title", "text"];
-
 /// What to train, on a data set.
 #[derive(Clone, Debug)]
 pub struct TrainingRequest {
@@ -69,7 +66,7 @@ fn training_data(
     progress: &dyn Progress,
 ) -> Result<(TrainingData, Vec<Skipped>)> {
     let mut documents = Vec::new();
-    let options = TextOptions { fields: FIELDS.map(str::to_owned).into(), skip_bad };
+    let options = TextOptions { skip_bad, ..TextOptions::default() };
     let read = read::texts(&dataset.corpus, &options, progress, &mut |id, text, _| {
         documents.push(Text { id, text });
         Ok(())

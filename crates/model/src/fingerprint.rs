@@ -1,7 +1,6 @@
 //! A digest of everything that changes a model's vectors.
 
-use std::fmt::Write as _;
-
+use ecphory_core::checksum::hex;
 use ecphory_core::storage::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -25,15 +24,6 @@ pub(crate) fn digest(settings: &str, files: &[Bytes]) -> String {
         all.update(one.finalize());
     }
     hex(&all.finalize())
-}
-
-/// Writes bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(out, "{byte:02x}").expect("a string takes everything");
-    }
-    out
 }
 
 #[cfg(test)]

@@ -17,9 +17,6 @@ use crate::context::{Context, print_json};
 use crate::failure::Failure;
 use crate::progress::Named;
 
-/// The fields that are encoded unless others are asked for.
-const FIELDS: [&str; 2] = ["title", "text"];
-
 /// Encodes texts.
 pub fn encode(args: &Encode, context: &Context) -> anyhow::Result<()> {
     let start = Instant::now();
@@ -99,7 +96,7 @@ impl<'a> Source<'a> {
         }
         let Some(path) = &args.input else { return Source::Lines };
         let fields = match &args.fields[..] {
-            [] => FIELDS.map(str::to_owned).into(),
+            [] => TextOptions::default().fields,
             fields => fields.to_vec(),
         };
         Source::Documents(path, TextOptions { fields, skip_bad: args.skip_bad })

@@ -22,6 +22,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use ecphory_core::checksum::hex;
 use ecphory_core::{ErrorKind, Progress, Silent, Unshown};
 use ecphory_model::{Encoder, Role};
 use sha2::{Digest, Sha256};
@@ -327,8 +328,7 @@ impl<'a> VectorExport<'a> {
     }
 
     fn digest_text(&self) -> String {
-        let digest = self.digest.clone().finalize();
-        digest.iter().fold(String::with_capacity(64), |text, byte| format!("{text}{byte:02x}"))
+        hex(&self.digest.clone().finalize())
     }
 
     fn flush(&mut self) -> Result<()> {

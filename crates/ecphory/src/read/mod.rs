@@ -28,6 +28,7 @@ use fs_err as fs;
 pub use problem::BadDocument;
 
 use crate::Error;
+use crate::channel::default_fields;
 use seen::SeenIds;
 
 /// The longest line: more than any document that can be stored takes as JSON. What is longer is malformed,
@@ -48,6 +49,13 @@ pub struct TextOptions {
     pub fields: Vec<String>,
     /// Leave out and list what is malformed or has no text in the fields, instead of failing at the first.
     pub skip_bad: bool,
+}
+
+impl Default for TextOptions {
+    /// Title and text, as channels read them; what is malformed is an error.
+    fn default() -> Self {
+        Self { fields: default_fields(), skip_bad: false }
+    }
 }
 
 /// A whole corpus.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::catalogue::ModelFile;
 use crate::error::FetchError;
-use crate::fingerprint::hex;
+use ecphory_core::checksum::hex;
 
 /// Bytes copied between two looks at whether to stop.
 const CHUNK: usize = 1 << 18;

@@ -10,8 +10,8 @@ use super::catalogue::{CatalogueEntry, Source};
 use super::wheel::Pip;
 use super::{StoreConfig, catalogue, copy, four_bit, hub, models_folder};
 use crate::error::{Error, FetchError, Result, SourceFailure};
-use crate::fingerprint::hex;
 use crate::{CrossEncoder, Encoder, EncoderOptions, MaskedLm};
+use ecphory_core::checksum::hex;
 
 /// The folder with the new model, inside the one that is removed afterwards.
 const NEW: &str = "model";

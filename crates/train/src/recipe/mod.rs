@@ -82,10 +82,6 @@ impl Recipe {
             // Names and formulas need no quotes.
             Err(_) => Value::String(text.to_owned()),
         };
-        if let (Value::Float(_), Value::Integer(whole)) = (setting_of(&self.table(), key), &*place)
-        {
-            *place = Value::Float(*whole as f64);
-        }
         let changed = Value::Table(table);
         let recipe: Self = changed.try_into().map_err(|error| {
             Error::from(RecipeError::Recipe { source_name: format!("--set {assignment}"), error })
@@ -134,11 +130,6 @@ fn setting<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
         part = next;
     }
     table.get_mut(part).filter(|value| !value.is_table())
-}
-
-fn setting_of(table: &Table, key: &str) -> Value {
-    let mut copy = table.clone();
-    setting(&mut copy, key).map_or(Value::Boolean(false), |value| value.clone())
 }
 
 #[cfg(test)]

@@ -3,19 +3,20 @@
 //! The file is safetensors: the tensors as F32, counters as U64, and what else there is as texts in its metadata.
 //! Whatever interrupts a save, the file before it stays whole.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use ecphory_core::storage::{Directory, publish};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use ecphory_core::storage::Directory;
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize_to_file};
 
 use crate::error::{Error, Result};
 use crate::run::RunError;
 
 /// The name of the file in the folder of a training.
 pub(super) const FILE: &str = "checkpoint.safetensors";
-/// The folder in it that writing needs.
-const TMP: &str = "tmp";
+/// Its name until it is whole and on the disk.
+const PARTIAL: &str = "checkpoint.partial";
 
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,31 +27,26 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes the file in a folder, which is made where it is not there.
+    /// Writes the file in a folder, which is made where it is not there. Memory: the bytes of the largest tensor.
     pub(super) fn save(&self, folder: &Path) -> Result<()> {
-        let storage = Directory::create(folder, &[TMP])?;
-        let tensors = self.tensors.iter().map(|(name, values)| {
-            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-            (format!("f:{name}"), Dtype::F32, values.len(), bytes)
-        });
-        let counters = self.counters.iter().map(|(name, values)| {
-            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-            (format!("u:{name}"), Dtype::U64, values.len(), bytes)
-        });
-        let all: Vec<(String, Dtype, usize, Vec<u8>)> = tensors.chain(counters).collect();
-        let views: Vec<(&str, TensorView<'_>)> = all
-            .iter()
-            .map(|(name, dtype, length, bytes)| {
-                let view = TensorView::new(*dtype, vec![*length], bytes);
-                (name.as_str(), view.expect("the bytes are those of the numbers"))
-            })
-            .collect();
+        fs_err::create_dir_all(folder)?;
+        let floats =
+            self.tensors.iter().map(|(name, x)| (format!("f:{name}"), Numbers::of_floats(x)));
+        let counts =
+            self.counters.iter().map(|(name, x)| (format!("u:{name}"), Numbers::of_counts(x)));
         let texts: HashMap<String, String> = self.texts.clone().into_iter().collect();
-        let bytes = safetensors::serialize(views, Some(texts)).map_err(|error| {
-            Error::from(RunError::Checkpoint { path: folder.join(FILE), why: error.to_string() })
-        })?;
-        publish(&storage, FILE, &mut |file| file.write_all(&bytes))?;
-        Ok(())
+        let (partial, path) = (folder.join(PARTIAL), folder.join(FILE));
+        serialize_to_file(floats.chain(counts), Some(texts), &partial).map_err(
+            |error| match error {
+                SafeTensorError::IoError(error) => error.into(),
+                error => {
+                    Error::from(RunError::Checkpoint { path: path.clone(), why: error.to_string() })
+                }
+            },
+        )?;
+        fs_err::File::open(&partial)?.sync_all()?;
+        fs_err::rename(&partial, &path)?;
+        Ok(fs_err::File::open(folder)?.sync_all()?)
     }
 
     /// Reads the file in a folder; `None` where there is none.
@@ -85,6 +81,55 @@ impl Checkpoint {
     }
 }
 
+/// A tensor of one dimension whose bytes are made when they are written.
+struct Numbers<'a> {
+    values: Values<'a>,
+    shape: [usize; 1],
+}
+
+enum Values<'a> {
+    Floats(&'a [f32]),
+    Counts(&'a [u64]),
+}
+
+impl<'a> Numbers<'a> {
+    fn of_floats(values: &'a [f32]) -> Self {
+        Self { values: Values::Floats(values), shape: [values.len()] }
+    }
+
+    fn of_counts(values: &'a [u64]) -> Self {
+        Self { values: Values::Counts(values), shape: [values.len()] }
+    }
+}
+
+impl View for Numbers<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.values {
+            Values::Floats(_) => Dtype::F32,
+            Values::Counts(_) => Dtype::U64,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let bytes: Vec<u8> = match self.values {
+            Values::Floats(values) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::Counts(values) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        };
+        bytes.into()
+    }
+
+    fn data_len(&self) -> usize {
+        match self.values {
+            Values::Floats(values) => size_of_val(values),
+            Values::Counts(values) => size_of_val(values),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +152,21 @@ mod tests {
         checkpoint.texts.insert("step".into(), "13".into());
         checkpoint.save(&path).unwrap();
         assert_eq!(Checkpoint::open(&path).unwrap().unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_the_file_before_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.tensors.insert("a".into(), vec![1.0; 5]);
+        checkpoint.save(folder.path()).unwrap();
+        // Nothing can take the place of a folder that holds something.
+        fs_err::create_dir_all(folder.path().join(PARTIAL).join("in the way")).unwrap();
+        let mut later = checkpoint.clone();
+        later.tensors.insert("b".into(), vec![2.0]);
+        let error = later.save(folder.path()).unwrap_err();
+        assert_eq!(error.kind(), ecphory_core::ErrorKind::Io, "{error}");
+        assert_eq!(Checkpoint::open(folder.path()).unwrap(), Some(checkpoint));
     }
 
     #[test]

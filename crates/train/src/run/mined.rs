@@ -34,16 +34,16 @@ pub(super) struct Mined {
 }
 
 impl Mined {
-    /// Encodes all texts and searches; reports a task for each.
-    pub(super) fn new(job: &Job<'_>, progress: &dyn Progress) -> Result<Self> {
+    /// Encodes all texts, cut at `limit` tokens at the latest, and searches; reports a task for each.
+    pub(super) fn new(job: &Job<'_>, limit: usize, progress: &dyn Progress) -> Result<Self> {
         let (data, recipe) = (job.data, job.recipe);
         let held_out = held_out(data.queries().len(), recipe.schedule.dev, job.seed);
         let positives = |query: u32| data.positives(query as usize).to_vec();
         let judged = |query| Judged { positives: positives(query), negatives: Vec::new() };
         let judged = (0..data.queries().len() as u32).map(judged).collect();
         let mut found = Self { held_out, pool: Vec::new(), judged, short: 0 };
-        let of_queries = encode(job, Role::Query, data.queries(), progress)?;
-        let of_documents = encode(job, Role::Document, data.documents(), progress)?;
+        let of_queries = encode(job, limit, (Role::Query, data.queries()), progress)?;
+        let of_documents = encode(job, limit, (Role::Document, data.documents()), progress)?;
         let columns = of_queries.len() / data.queries().len();
         let queries = Vectors::new("vector of query", &of_queries, columns)?;
         let documents = Vectors::new("vector of document", &of_documents, columns)?;
@@ -156,11 +156,14 @@ fn held_out(count: usize, share: f32, seed: u64) -> Vec<u32> {
     all
 }
 
-fn encode(job: &Job<'_>, role: Role, texts: &[Text], progress: &dyn Progress) -> Result<Vec<f32>> {
-    let mut options = EncoderOptions::default();
-    let limit = Encoder::open(job.init, &options)?.max_tokens();
-    options.max_tokens = Some(limit.min(job.recipe.encoding.tokens(role)));
-    let encoder = Encoder::open(job.init, &options)?;
+fn encode(
+    job: &Job<'_>,
+    limit: usize,
+    (role, texts): (Role, &[Text]),
+    progress: &dyn Progress,
+) -> Result<Vec<f32>> {
+    let max_tokens = Some(limit.min(job.recipe.encoding.tokens(role)));
+    let encoder = Encoder::open(job.init, &EncoderOptions { max_tokens, ..Default::default() })?;
     let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
     let vectors = encoder.encode(&texts, role, job.pool, progress);
     Ok(vectors?)

@@ -9,7 +9,7 @@
 //! stopped.
 //!
 //! **Cost.** A step is three times the encoding of its texts. Memory: parameters, gradient, two moments and the best parameters so
-//! far, 20 bytes a parameter in all, and the activations of a batch.
+//! far, 20 bytes a parameter in all, and the activations of a batch; while a checkpoint is written, 16 bytes a parameter more.
 
 mod batch;
 mod checkpoint;

@@ -1,7 +1,6 @@
 //! What a training was made from: enough to make it again, and to refuse to go on with another one.
 
-use std::fmt::Write as _;
-
+use ecphory_core::checksum::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -48,11 +47,7 @@ pub(super) fn digest(data: &TrainingData) -> String {
     for query in 0..data.queries().len() {
         put(&format!("{:?}", data.positives(query)));
     }
-    let mut hexadecimal = String::new();
-    for byte in sha.finalize() {
-        write!(hexadecimal, "{byte:02x}").expect("a string takes everything");
-    }
-    hexadecimal
+    hex(&sha.finalize())
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use ecphory_core::Progress;
-use ecphory_core::storage::{Directory, publish};
 use ecphory_model::{Encoder, EncoderOptions, Role, TrainableEncoder, TrainableOptions};
 
 use crate::error::{Error, Result};
+use crate::lines::write_whole;
 use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Slot};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::dev::Dev;
@@ -38,11 +38,12 @@ impl<'a> Session<'a> {
     /// Opens the model and finds out what is to be found out once, or takes up a run that was left.
     pub(super) fn open(job: &'a Job<'a>, progress: &dyn Progress) -> Result<Self> {
         let recipe = job.recipe;
+        let start = Encoder::open(job.init, &EncoderOptions::default())?;
         let origin = Origin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             recipe: recipe.to_string(),
             seed: job.seed,
-            init: Encoder::open(job.init, &EncoderOptions::default())?.fingerprint().to_owned(),
+            init: start.fingerprint().to_owned(),
             data: digest(job.data),
         };
         let freeze_below = recipe.encoding.freeze_below;
@@ -56,7 +57,7 @@ impl<'a> Session<'a> {
         let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
         let mined = match &left {
             Some(saved) => Mined::of(&saved.lists, job.data)?,
-            None => Mined::new(job, progress)?,
+            None => Mined::new(job, start.max_tokens(), progress)?,
         };
         let dev = match &mined.held_out[..] {
             [] => None,
@@ -232,9 +233,7 @@ impl<'a> Session<'a> {
             short_of_negatives: self.mined.short,
         };
         let record = serde_json::to_vec_pretty(&trained).expect("plain numbers and texts");
-        let storage = Directory::create(&whole, &["tmp"])?;
-        publish(&storage, RECORD, &mut |file| file.write_all(&record))?;
-        fs_err::remove_dir(whole.join("tmp"))?;
+        write_whole(&whole.join(RECORD), |file| Ok(file.write_all(&record)?))?;
         fs_err::rename(&whole, out)?;
         let parent: PathBuf = std::path::absolute(out)?;
         if let Some(parent) = parent.parent() {
