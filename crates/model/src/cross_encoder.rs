@@ -72,7 +72,7 @@ impl CrossEncoder {
 
     /// Returns the name of the model's directory.
     pub fn name(&self) -> &str {
-        &self.trunk.name
+        &self.trunk.reading.name
     }
 
     /// Returns the kind of transformer, as [`Encoder::architecture`](crate::Encoder::architecture) does.
@@ -82,7 +82,7 @@ impl CrossEncoder {
 
     /// Returns how many tokens are read of query and document together, special tokens included.
     pub fn max_tokens(&self) -> usize {
-        self.trunk.max_tokens
+        self.trunk.reading.max_tokens
     }
 
     /// Returns what logits go through.
@@ -171,7 +171,9 @@ impl CrossEncoder {
 
 impl std::fmt::Debug for CrossEncoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CrossEncoder").field("name", &self.trunk.name).finish_non_exhaustive()
+        f.debug_struct("CrossEncoder")
+            .field("name", &self.trunk.reading.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use ecphory_text::subword::Tokenizer;
+use ecphory_text::subword::{Pair, Tokenizer};
 
 use crate::encoder::{Role, name_of};
 use crate::error::{Error, Result};
@@ -26,17 +26,28 @@ pub(crate) struct Limits {
 pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) max_tokens: usize,
-    tokenizer: Tokenizer,
+    pub(crate) tokenizer: Tokenizer,
     prompts: Prompts,
-    lower_case: bool,
+    pub(crate) lower_case: bool,
     limits: Limits,
 }
 
 impl Reading {
-    /// Opens the tokenizer of a directory; `asked` is another limit of tokens than the model's own.
+    /// Opens the tokenizer of a directory that was laid out; `asked` is another limit of tokens than the model's own.
     pub(crate) fn open(
         directory: &Path,
         layout: &Layout,
+        limits: Limits,
+        asked: Option<usize>,
+    ) -> Result<Self> {
+        let plain = Self::without_prompts(directory, &layout.body, limits, asked)?;
+        Ok(Self { prompts: layout.prompts.clone(), lower_case: layout.lower_case, ..plain })
+    }
+
+    /// Opens the tokenizer that lies with a model's weights, for texts as they stand.
+    pub(crate) fn without_prompts(
+        directory: &Path,
+        body: &Path,
         limits: Limits,
         asked: Option<usize>,
     ) -> Result<Self> {
@@ -49,9 +60,9 @@ impl Reading {
         Ok(Self {
             name: name_of(directory),
             max_tokens,
-            tokenizer: Tokenizer::open(&load::tokenizer(&layout.body)?)?,
-            prompts: layout.prompts.clone(),
-            lower_case: layout.lower_case,
+            tokenizer: Tokenizer::open(&load::tokenizer(body)?)?,
+            prompts: Prompts::default(),
+            lower_case: false,
             limits,
         })
     }
@@ -75,17 +86,33 @@ impl Reading {
 
     /// Returns the tokens of a text.
     pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>> {
-        let text: Cow<'_, str> =
-            if self.lower_case { text.to_lowercase().into() } else { text.into() };
+        let text = self.folded(text);
         let tokens = if self.limits.has_special_tokens {
             self.tokenizer.encode(&text, self.max_tokens)?
         } else {
             self.tokenizer.encode_bare(&text, self.max_tokens)?
         };
+        self.check(&tokens)?;
+        Ok(tokens)
+    }
+
+    /// Returns the tokens of two texts as one input, and the types that the tokenizer gives them.
+    pub(crate) fn pair(&self, first: &str, second: &str) -> Result<Pair> {
+        let (first, second) = (self.folded(first), self.folded(second));
+        let pair = self.tokenizer.encode_pair(&first, &second, self.max_tokens)?;
+        self.check(&pair.ids)?;
+        Ok(pair)
+    }
+
+    fn folded<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.lower_case { text.to_lowercase().into() } else { text.into() }
+    }
+
+    fn check(&self, tokens: &[u32]) -> Result<()> {
         let rows = self.limits.vocabulary;
         match tokens.iter().find(|&&token| token as usize >= rows) {
             Some(&token) => Err(Error::TokenOutside { model: self.name.clone(), token, rows }),
-            None => Ok(tokens),
+            None => Ok(()),
         }
     }
 }

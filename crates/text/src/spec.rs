@@ -1,4 +1,4 @@
-//! The one parser behind all spec strings: `name`, or `name(option, option=value, …)`, where a value
+//! The one parser behind all spec strings of this crate: `name`, or `name(option, option=value, …)`, where a value
 //! is a number or again a spec.
 //!
 //! White space is free between the parts. The parser knows no names; [`Call`] keeps the byte offset
