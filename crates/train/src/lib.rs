@@ -17,6 +17,7 @@ pub mod head;
 pub mod ids;
 mod lines;
 pub mod loss;
+pub mod matching;
 pub mod miner;
 pub mod optimiser;
 pub mod ragged;

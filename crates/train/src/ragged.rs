@@ -23,7 +23,12 @@ pub struct Ragged {
     pub counted: Vec<bool>,
     /// The whole word that each row is of, 0 for none (a special token); empty where words are unknown.
     pub words: Vec<u32>,
+    /// The term of the vocabulary that each row's token is, [`NO_TERM`] for none; empty where tokens are unknown.
+    pub terms: Vec<u32>,
 }
+
+/// What stands for a token that is no term: a special one, or one outside the vocabulary.
+pub const NO_TERM: u32 = u32::MAX;
 
 impl Ragged {
     /// Makes items of one row each.
@@ -77,6 +82,7 @@ impl Ragged {
             ("values", self.values.len(), rows.saturating_mul(self.columns)),
             ("marks of counted rows", self.counted.len(), rows),
             ("words of rows", self.words.len(), rows),
+            ("terms of rows", self.terms.len(), rows),
         ] {
             if got != expected && (part == "values" || got != 0) {
                 return Err(ShapeError::Length { part, got, expected });
@@ -104,9 +110,29 @@ impl Ragged {
 
     /// The same items with other rows of the same number.
     pub(crate) fn with_values(&self, values: Vec<f32>, columns: usize) -> Self {
-        let (offsets, counted, words) =
-            (self.offsets.clone(), self.counted.clone(), self.words.clone());
-        Self { values, columns, offsets, counted, words }
+        let (offsets, counted) = (self.offsets.clone(), self.counted.clone());
+        let (words, terms) = (self.words.clone(), self.terms.clone());
+        Self { values, columns, offsets, counted, words, terms }
+    }
+
+    /// Copies a range of items.
+    ///
+    /// # Panics
+    /// Where there are not so many.
+    #[must_use]
+    pub fn slice(&self, items: Range<usize>) -> Self {
+        let rows = self.offsets[items.start]..self.offsets[items.end];
+        let part = |all: &[u32]| all.get(rows.clone()).unwrap_or_default().to_vec();
+        let cells = rows.start * self.columns..rows.end * self.columns;
+        let offsets = &self.offsets[items.start..=items.end];
+        Self {
+            values: self.values[cells].to_vec(),
+            columns: self.columns,
+            offsets: offsets.iter().map(|offset| offset - rows.start).collect(),
+            counted: self.counted.get(rows.clone()).unwrap_or_default().to_vec(),
+            words: part(&self.words),
+            terms: part(&self.terms),
+        }
     }
 }
 

@@ -27,6 +27,12 @@ pub(crate) enum Purpose {
     Document = 8,
     /// Which queries are held out.
     HeldOut = 9,
+    /// The first values of heads.
+    Head = 10,
+    /// Folds of queries.
+    Fold = 11,
+    /// Crops of token ids, and what is deleted of them.
+    Crop = 12,
 }
 
 /// A stream of random numbers.
@@ -64,6 +70,12 @@ impl Random {
     /// Draws a number of [0, 1) with 53 bits.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Draws a number of the standard normal distribution (Box and Muller 1958).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let (radius, angle) = (1.0 - self.unit(), self.unit());
+        (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
     }
 
     /// Puts all into an order drawn at random.

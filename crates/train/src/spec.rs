@@ -56,11 +56,14 @@ impl<'a> Source<'a> {
                 }
             }
         }
-        self.blank(&mut at);
-        if at < self.text.len() {
-            return Err(self.expected(at, "the end"));
-        }
+        self.end(&mut at)?;
         Ok(Call { name, offset, settings })
+    }
+
+    /// Checks that nothing is left.
+    pub(crate) fn end(self, at: &mut usize) -> Result<()> {
+        self.blank(at);
+        if *at < self.text.len() { Err(self.expected(*at, "the end")) } else { Ok(()) }
     }
 
     /// Makes the error for something else than `expected` at a byte offset.
@@ -74,14 +77,16 @@ impl<'a> Source<'a> {
         *at += rest.len() - rest.trim_start().len();
     }
 
-    fn take(self, at: &mut usize, mark: char) -> bool {
+    /// Reads a mark, where it is there.
+    pub(crate) fn take(self, at: &mut usize, mark: char) -> bool {
         self.blank(at);
         let found = self.text[*at..].starts_with(mark);
         *at += usize::from(found);
         found
     }
 
-    fn word(self, at: &mut usize, expected: &str) -> Result<(&'a str, usize)> {
+    /// Reads a bare word or number, and says where it began.
+    pub(crate) fn word(self, at: &mut usize, expected: &str) -> Result<(&'a str, usize)> {
         self.blank(at);
         let rest = &self.text[*at..];
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');

@@ -4,9 +4,10 @@ use ecphory_kernels::Level;
 
 use super::{
     Gate, Gates, Head, Lexical, LexicalKept, Linear, Mlp, MlpKept, Normalise, Parameter, Pooling,
-    WordMean, WordsKept,
+    StaticTable, WordMean, WordsKept,
 };
 use crate::ragged::{Ragged, ShapeError};
+use crate::score::SparseRows;
 use crate::unit::Units;
 
 /// Heads, of which each takes what the one before returns.
@@ -101,6 +102,8 @@ stages! {
     Mlp(MlpKept),
     /// Unit length.
     Normalise(Units),
+    /// Weights of the terms of a text, looked up.
+    StaticTable(SparseRows),
 }
 
 impl Chain {

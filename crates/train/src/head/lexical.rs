@@ -56,6 +56,8 @@ pub struct Lexical {
     pub barred: Vec<bool>,
     /// What becomes of a logit.
     pub activation: LexicalActivation,
+    /// Whether the table moves; biases always do.
+    pub learns_table: bool,
 }
 
 /// Which row had the largest logit of each item and term, and the derivative of the activation there.
@@ -84,6 +86,7 @@ impl Lexical {
             bias: Parameter::filled("bias", &[terms], 0.0),
             barred: Vec::new(),
             activation,
+            learns_table: true,
         })
     }
 
@@ -203,13 +206,16 @@ impl Head for Lexical {
                 slope,
                 &self.table.values[entry.clone()],
             );
-            add_scaled(&mut self.table.gradient[entry], slope, input.row(row));
+            if self.learns_table {
+                add_scaled(&mut self.table.gradient[entry], slope, input.row(row));
+            }
             self.bias.gradient[term] += slope;
         }
         Ok(out)
     }
 
     fn parameters(&mut self) -> Vec<&mut Parameter> {
-        vec![&mut self.table, &mut self.bias]
+        let table = self.learns_table.then_some(&mut self.table);
+        table.into_iter().chain([&mut self.bias]).collect()
     }
 }

@@ -132,14 +132,7 @@ fn a_batch_changes_no_text() {
         let input = ragged(3, COLUMNS, 4);
         let together = head.forward(Level::detect(), &input).unwrap().0;
         for item in 0..3 {
-            let span = input.span(item);
-            let alone = Ragged {
-                values: input.values[span.start * COLUMNS..span.end * COLUMNS].to_vec(),
-                columns: COLUMNS,
-                offsets: vec![0, span.len()],
-                counted: input.counted[span.clone()].to_vec(),
-                words: input.words[span].to_vec(),
-            };
+            let alone = input.slice(item..item + 1);
             let rows = together.span(item);
             let cells = rows.start * together.columns..rows.end * together.columns;
             assert_eq!(output(&head, &alone), together.values[cells], "{name}");
@@ -162,6 +155,7 @@ fn text(values: &[f32], columns: usize, counted: &[bool], words: &[u32]) -> Ragg
         offsets: vec![0, values.len() / columns],
         counted: counted.to_vec(),
         words: words.to_vec(),
+        terms: Vec::new(),
     }
 }
 
@@ -226,15 +220,15 @@ fn no_padding_and_no_barred_term_has_a_weight() {
 fn a_static_table_has_distinct_terms_and_no_special_ones() {
     let idf = vec![-1.0, 0.5, 2.0, 3.0];
     let mut table = StaticTable::new(idf.clone(), TableWeights::Table);
-    let found = table.forward(&[0, 2, 3, 2, 1], &[0, 4, 5]).unwrap();
+    let found = table.look_up(&[0, 2, 3, 2, 1], &[0, 4, 5]).unwrap();
     let expected =
         SparseRows { offsets: vec![0, 2, 3], terms: vec![2, 3, 1], weights: vec![2.0, 3.0, 0.5] };
     assert_eq!(found, expected);
-    table.backward(&found, &[1.0, 2.0, 4.0]).unwrap();
+    table.add_gradient(&found, &[1.0, 2.0, 4.0]).unwrap();
     assert_eq!(table.weights.gradient, [0.0, 4.0, 1.0, 2.0]);
     let binary = StaticTable::new(idf, TableWeights::Binary);
-    assert_eq!(binary.forward(&[0, 2, 3, 2], &[0, 4]).unwrap().weights, [1.0, 1.0]);
-    let error = binary.forward(&[1, 9], &[0, 1, 2]).unwrap_err();
+    assert_eq!(binary.look_up(&[0, 2, 3, 2], &[0, 4]).unwrap().weights, [1.0, 1.0]);
+    let error = binary.look_up(&[1, 9], &[0, 1, 2]).unwrap_err();
     assert_eq!(error.to_string(), "term 9 of item 1: the vocabulary has 4 terms");
 }
 

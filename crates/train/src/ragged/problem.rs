@@ -53,6 +53,9 @@ pub enum ShapeError {
     /// Rows whose words are not known.
     #[error("the words of the rows are needed, and not known")]
     NoWords,
+    /// Rows whose terms are not known.
+    #[error("the terms of the rows are needed, and not known")]
+    NoTerms,
     /// Candidates that cannot be dealt to the queries.
     #[error("{candidates} candidates cannot be dealt to {queries} queries")]
     Deal {
