@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
 use ecphory_eval::Dataset;
-use ecphory_train::{Job, Judgment, Recipe, Text, Trained, TrainingData};
+use ecphory_train::teacher::StoredScores;
+use ecphory_train::{Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained, TrainingData};
 use rustc_hash::FxHashSet;
 
 use crate::read::{self, Skipped, TextOptions};
@@ -45,18 +46,40 @@ impl Engine {
     ) -> Result<(Trained, Vec<Skipped>)> {
         let init = self.models().resolve(&request.init)?;
         let (data, skipped) = training_data(dataset, request.skip_bad, progress)?;
+        let files = teacher_files(&request.recipe, &data)?;
+        let mut sources = Sources::default();
+        for (name, scores) in &files {
+            sources = sources.with(name, Source { teacher: Some(scores), searcher: None });
+        }
         let job = Job {
             data: &data,
             recipe: &request.recipe,
             init: &init,
             out: Path::new(&request.out),
             seed: request.seed,
+            sources: &sources,
+            states: None,
             pool: self.pool(),
             resume: request.resume,
         };
         let trained = ecphory_train::train(&job, progress)?;
         Ok((trained, skipped))
     }
+}
+
+/// Reads the scores that a recipe names as `file(PATH)`.
+fn teacher_files(recipe: &Recipe, data: &TrainingData) -> Result<Vec<(String, StoredScores)>> {
+    let ids = |texts: &'_ [Text]| texts.iter().map(|text| text.id.clone()).collect::<Vec<_>>();
+    let mut files = Vec::new();
+    for name in recipe.sources()? {
+        let path = name.strip_prefix("file(").and_then(|rest| rest.strip_suffix(')'));
+        let Some(path) = path else { continue };
+        let queries = Ids::of_queries(ids(data.queries()))?;
+        let documents = Ids::of_documents(ids(data.documents()))?;
+        let scores = StoredScores::read(Path::new(path), &queries, &documents)?;
+        files.push((name.clone(), scores));
+    }
+    Ok(files)
 }
 
 /// Reads the documents of a data set and joins them with its queries and judgments.

@@ -30,6 +30,7 @@ mod json;
 mod layout;
 mod load;
 mod masked_lm;
+mod modules;
 mod names;
 #[cfg(feature = "onnx")]
 mod onnx;
@@ -61,6 +62,7 @@ pub use generate::{
 pub use gguf::GgufProblem;
 pub use head::Pooling;
 pub use masked_lm::{MaskedLm, TokenLogits};
+pub use modules::{AddedModules, DenseModule};
 #[cfg(feature = "onnx")]
 pub use onnx::Runtime;
 pub use precision::Precision;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ecphory_core::ErrorKind;
+use ecphory_core::nearest::hint;
 use ecphory_eval::lines::Stopped;
 
 use crate::block::BlockError;
@@ -213,6 +214,26 @@ pub enum Error {
         document: u32,
     },
 
+    /// A recipe names a ranker that the run does not have.
+    #[error("there is no {what} `{name}` here; known are: {known}")]
+    UnknownSource {
+        /// What it is for.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The names that are known.
+        known: String,
+    },
+
+    /// No claim has this name.
+    #[error("there is no claim `{name}`{}", hint(nearest.as_deref()))]
+    UnknownClaim {
+        /// The name as it was given.
+        name: String,
+        /// The nearest one.
+        nearest: Option<String>,
+    },
+
     /// A search that was handed in failed.
     #[error("searching failed: {source}")]
     Search {
@@ -262,6 +283,8 @@ impl Error {
             Self::Io { source } => ErrorKind::of_io(source),
             Self::Setting { .. }
             | Self::Spec { .. }
+            | Self::UnknownSource { .. }
+            | Self::UnknownClaim { .. }
             | Self::Loss(LossError::Spec(_))
             | Self::LossSpec(_) => ErrorKind::Usage,
             Self::Line { .. }

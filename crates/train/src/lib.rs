@@ -8,6 +8,8 @@
 //! [`train`] puts them together for a [`Recipe`].
 
 pub mod block;
+pub mod body;
+pub mod claim;
 pub mod cluster;
 mod data;
 #[cfg(test)]
@@ -28,7 +30,9 @@ mod run;
 pub mod sampler;
 pub mod schedule;
 pub mod score;
+mod source;
 mod spec;
+pub mod study;
 pub mod teacher;
 pub mod unit;
 mod vectors;
@@ -37,6 +41,10 @@ pub use data::{DataError, Judgment, Text, TrainingData};
 pub use error::{Error, Result};
 pub use ids::Ids;
 pub use lines::LineError;
-pub use recipe::{Batches, Encoding, Negatives, Optimisation, Recipe, RecipeError, Schedule};
+pub use recipe::{
+    Algorithm, Batches, Encoding, Negatives, Optimisation, PairDraw, Recipe, RecipeError, Schedule,
+    Tier,
+};
 pub use run::{Evaluation, Job, Origin, RunError, Trained, train};
+pub use source::{ScoreMatrix, Source, Sources};
 pub use vectors::Vectors;

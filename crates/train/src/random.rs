@@ -31,8 +31,6 @@ pub(crate) enum Purpose {
     Head = 10,
     /// Folds of queries.
     Fold = 11,
-    /// Crops of token ids, and what is deleted of them.
-    Crop = 12,
 }
 
 /// A stream of random numbers.

@@ -4,8 +4,10 @@
 //! to those of another model. Cost: one or two passes over the values.
 
 mod flops;
+mod spec;
 
 pub use flops::Flops;
+pub use spec::{PenaltyKind, PenaltySpec};
 
 /// A penalty and its derivative.
 #[derive(Clone, Debug, PartialEq)]

@@ -43,6 +43,38 @@ impl Linear {
     }
 }
 
+impl Linear {
+    /// Adds `slopesᵀ · input` over the rows that count: with others left out, padding changes no bit.
+    fn add_gradient(&mut self, level: Level, input: &Ragged, slopes: &[f32]) {
+        let (out, columns) = (self.out(), self.columns());
+        let counted: Vec<usize> = (0..input.rows()).filter(|&row| input.counts(row)).collect();
+        if let Some(bias) = &mut self.bias {
+            for &row in &counted {
+                add_scaled(&mut bias.gradient, 1.0, &slopes[row * out..][..out]);
+            }
+        }
+        if counted.is_empty() {
+            return;
+        }
+        let rows: Vec<f32> = counted.iter().flat_map(|&row| input.row(row)).copied().collect();
+        let mut turned = vec![0.0; out * counted.len()];
+        for (place, &row) in counted.iter().enumerate() {
+            for (output, &slope) in slopes[row * out..][..out].iter().enumerate() {
+                turned[output * counted.len() + place] = slope;
+            }
+        }
+        let mut packed: Packed = Packed::default();
+        packed.set(Rows::dense(&rows, columns));
+        multiply(
+            level,
+            Rows::dense(&turned, counted.len()),
+            packed.panels(),
+            Epilogue { accumulate: true, ..Epilogue::default() },
+            RowsMut::dense(&mut self.weight.gradient, columns),
+        );
+    }
+}
+
 impl Head for Linear {
     type Kept = ();
 
@@ -84,18 +116,7 @@ impl Head for Linear {
             Epilogue::default(),
             RowsMut::dense(&mut states, columns),
         );
-        // Row by row, so that rows of zeros, which padding has, cost nothing and change no bit.
-        for (row, slopes) in slopes.chunks_exact(out).enumerate() {
-            if !input.counts(row) {
-                continue;
-            }
-            for (weights, &slope) in self.weight.gradient.chunks_exact_mut(columns).zip(slopes) {
-                add_scaled(weights, slope, input.row(row));
-            }
-            if let Some(bias) = &mut self.bias {
-                add_scaled(&mut bias.gradient, 1.0, slopes);
-            }
-        }
+        self.add_gradient(level, input, &slopes);
         Ok(states)
     }
 

@@ -70,11 +70,7 @@ impl StaticTable {
     ///
     /// # Errors
     /// Another number of derivatives than of weights.
-    pub fn add_gradient(
-        &mut self,
-        found: &SparseRows,
-        slopes: &[f32],
-    ) -> Result<(), ShapeError> {
+    pub fn add_gradient(&mut self, found: &SparseRows, slopes: &[f32]) -> Result<(), ShapeError> {
         check_length("derivatives", slopes.len(), found.weights.len())?;
         found.check(self.weights.values.len())?;
         if self.kind == TableWeights::Table {

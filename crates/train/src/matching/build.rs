@@ -3,7 +3,7 @@
 use super::{Branch, BranchSpec, ChainSpec, HeadSpec, Matching, MatchingSpec};
 use crate::error::{Error, Result};
 use crate::head::{
-    Chain, Gate, Head, Lexical, Linear, Normalise, Parameter, StaticTable, WordMean,
+    Chain, Gate, Head, Lexical, Linear, Normalise, Parameter, Pooling, StaticTable, WordMean,
 };
 use crate::random::{Purpose, Random};
 
@@ -12,6 +12,8 @@ use crate::random::{Purpose, Random};
 pub struct Materials<'a> {
     /// How many values a state has.
     pub columns: usize,
+    /// How the model makes one vector of the states of a text; `None` where what comes is one already.
+    pub pooling: Option<Pooling>,
     /// The vectors of the vocabulary's terms, of as many values as a state, end to end; empty where there is no vocabulary.
     pub terms: &'a [f32],
     /// The weight of each term in a static table, such as its IDF.
@@ -29,9 +31,8 @@ impl MatchingSpec {
         let mut branches = Vec::new();
         for (number, spec) in self.branches.iter().enumerate() {
             let BranchSpec { comparison, query, document } = spec;
-            let side = |name: &str, chain: &ChainSpec| {
-                chain.build(materials, &format!("{number}.{name}"))
-            };
+            let side =
+                |name: &str, chain: &ChainSpec| chain.build(materials, &format!("{number}.{name}"));
             let query = query.as_ref().map(|chain| side("query", chain)).transpose()?;
             let document = side("document", document)?;
             branches.push(Branch { query, document, comparison: *comparison });
@@ -48,6 +49,10 @@ impl ChainSpec {
         for (place, head) in self.0.iter().enumerate() {
             chain = match head {
                 HeadSpec::States => chain,
+                HeadSpec::Pooled => match materials.pooling {
+                    Some(pooling) => chain.then(pooling),
+                    None => chain,
+                },
                 HeadSpec::Pooling(pooling) => chain.then(*pooling),
                 HeadSpec::Words => chain.then(WordMean),
                 HeadSpec::Unit => chain.then(Normalise),

@@ -5,6 +5,7 @@
 //! unless both share it, and a comparison. [`MatchingSpec`] is its spec string.
 
 mod build;
+mod save;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -95,13 +96,11 @@ impl Matched {
 
     /// Returns the gates of the documents' rows, for regularisers; `None` where no head has any.
     pub fn gates(&mut self) -> Option<&mut Gates> {
-        let stages = self.kept.iter_mut().flat_map(|kept| &mut kept.document.stages);
-        stages
-            .filter_map(|stage| match stage {
-                StageKept::Gate(gates) => Some(gates),
-                _ => None,
-            })
-            .next()
+        let mut stages = self.kept.iter_mut().flat_map(|kept| &mut kept.document.stages);
+        stages.find_map(|stage| match stage {
+            StageKept::Gate(gates) => Some(gates),
+            _ => None,
+        })
     }
 }
 
@@ -268,11 +267,7 @@ impl Branch {
 }
 
 impl Comparison {
-    fn forward(
-        self,
-        level: Level,
-        pairs: &Pairs<'_>,
-    ) -> Result<(Vec<f32>, Compared), ShapeError> {
+    fn forward(self, level: Level, pairs: &Pairs<'_>) -> Result<(Vec<f32>, Compared), ShapeError> {
         Ok(match self {
             Self::Dot => (Dot::default().forward(level, pairs)?, Compared::Dot),
             Self::Cosine => {

@@ -1,8 +1,8 @@
 //! The spec string of a matching function.
 //!
 //! ```text
-//! cosine(mean)                                    single vectors, pooled as the model was
-//! cosine(linear)                                  a square map that begins as the identity, over cached vectors
+//! cosine(pooled)                                  single vectors, pooled as the model's directory says
+//! cosine(pooled > linear)                         the same through a square map that begins as the identity
 //! maxsim(linear(96) > unit)                       late interaction
 //! dot(table | linear > lexical)                   queries are looked up, documents weigh the terms of a vocabulary
 //! fusion(dot(cls > linear(128)), maxsim(linear(32) > words > gate))      ColBERTer
@@ -35,6 +35,8 @@ pub enum Comparison {
 pub enum HeadSpec {
     /// The states as they are.
     States,
+    /// One vector as the model's directory makes it; nothing is done to vectors that are pooled already.
+    Pooled,
     /// One vector of the rows of a text.
     Pooling(Pooling),
     /// A linear map to so many values, random at first; to as many as before and the identity at first where there is no number.
@@ -80,8 +82,9 @@ const COMPARISONS: [(&str, Comparison); 4] = [
     ("word-maxsim", Comparison::WordMaxSim),
 ];
 
-const HEADS: [(&str, HeadSpec); 13] = [
+const HEADS: [(&str, HeadSpec); 14] = [
     ("states", HeadSpec::States),
+    ("pooled", HeadSpec::Pooled),
     ("mean", HeadSpec::Pooling(Pooling::Mean)),
     ("cls", HeadSpec::Pooling(Pooling::Cls)),
     ("last", HeadSpec::Pooling(Pooling::Last)),

@@ -2,6 +2,7 @@ use ecphory_kernels::Level;
 
 use super::*;
 use crate::draws::Draws;
+use crate::head::Pooling;
 use crate::ragged::samples::{check_slopes, ragged, weighed};
 
 const COLUMNS: usize = 3;
@@ -9,7 +10,7 @@ const TERMS: usize = 5;
 
 const SPECS: [&str; 8] = [
     "cosine(mean)",
-    "cosine(linear > mean)",
+    "cosine(pooled > linear)",
     "dot(cls > linear(4))",
     "dot(table | linear > lexical)",
     "dot(ones | lexical-twice)",
@@ -22,7 +23,13 @@ fn matching(spec: &str, seed: u64) -> Matching {
     let mut draws = Draws::new(seed);
     let terms = draws.numbers(TERMS * COLUMNS);
     let idf = [0.5, 1.0, 1.5, 2.0, 2.5];
-    let materials = Materials { columns: COLUMNS, terms: &terms, idf: &idf, seed };
+    let materials = Materials {
+        columns: COLUMNS,
+        pooling: Some(Pooling::Mean),
+        terms: &terms,
+        idf: &idf,
+        seed,
+    };
     let mut made = spec.parse::<MatchingSpec>().unwrap().build(&materials).unwrap();
     for parameter in made.parameters() {
         let moved = draws.numbers(parameter.values.len());
@@ -116,12 +123,12 @@ fn names_of_parameters_are_unique() {
 #[test]
 fn an_adapter_begins_as_the_identity() {
     let level = Level::detect();
-    let materials = Materials { columns: COLUMNS, terms: &[], idf: &[], seed: 0 };
+    let materials =
+        Materials { columns: COLUMNS, pooling: Some(Pooling::Mean), terms: &[], idf: &[], seed: 0 };
     let build = |spec: &str| spec.parse::<MatchingSpec>().unwrap().build(&materials);
     let (queries, documents) = (side(2, 1), side(3, 2));
-    let scores = |made: &Matching| {
-        made.forward(level, &queries, &documents, Layout::Shared).unwrap().scores
-    };
+    let scores =
+        |made: &Matching| made.forward(level, &queries, &documents, Layout::Shared).unwrap().scores;
     let (plain, adapted) =
         (build("cosine(mean)").unwrap(), build("cosine(mean > linear)").unwrap());
     assert_eq!(scores(&plain), scores(&adapted));

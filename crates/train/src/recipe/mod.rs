@@ -14,10 +14,13 @@ use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 pub use problem::RecipeError;
-pub use settings::{Batches, Encoding, Negatives, Optimisation, Recipe, Schedule};
+pub use settings::{
+    Algorithm, Batches, Encoding, Negatives, Optimisation, PairDraw, Recipe, Schedule, Tier,
+};
 
 /// The recipes that are built in, each with its file.
-const NAMED: [(&str, &str); 1] = [("dense", include_str!("dense.toml"))];
+const NAMED: [(&str, &str); 2] =
+    [("dense", include_str!("dense.toml")), ("tas-b", include_str!("tas-b.toml"))];
 
 impl Recipe {
     /// Returns a recipe that is built in.

@@ -3,11 +3,15 @@
 use ecphory_model::Role;
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Block, BlockParts, Columns};
+use crate::block::{Block, BlockParts, Columns, Teacher};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
+use crate::matching::{ChainSpec, HeadSpec, MatchingSpec};
 use crate::recipe::RecipeError;
+use crate::regulariser::{PenaltyKind, PenaltySpec};
+use crate::sampler::SamplerSpec;
 use crate::schedule as rate;
+use crate::teacher::TeacherSpec;
 
 /// A recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,8 +19,18 @@ use crate::schedule as rate;
 pub struct Recipe {
     /// Its name.
     pub name: String,
+    /// What learns.
+    pub tier: Tier,
+    /// The heads and how vectors are compared, as the spec string of a matching function.
+    pub matching: String,
     /// What is minimised over the scores of a batch, as a loss's formula.
     pub loss: String,
+    /// A second loss over the scores of a fusion's first branch alone; empty for none.
+    pub part_loss: String,
+    /// What vectors cost whatever they score, as a penalty's formula; empty for none.
+    pub penalty: String,
+    /// Whose scores are learned from, as spec strings of teachers; losses name them by their places.
+    pub teachers: Vec<String>,
     /// How texts become vectors.
     pub encoding: Encoding,
     /// What a batch has.
@@ -27,6 +41,18 @@ pub struct Recipe {
     pub optimiser: Optimisation,
     /// For how long.
     pub schedule: Schedule,
+}
+
+/// What learns, and what is read from a cache of states: the less learns, the less a step costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Heads over the model's vectors of whole texts (T0).
+    Vectors,
+    /// Heads over the states of tokens (T1).
+    States,
+    /// Heads and the model, from the layer `encoding.freeze_below` on (T2; T3 from 0 on).
+    Model,
 }
 
 /// How texts become vectors.
@@ -42,32 +68,52 @@ pub struct Encoding {
 }
 
 /// What a batch has.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batches {
     /// Queries, each with one of its positives.
     pub queries: usize,
-    /// Hard negatives of each query; those of the others are negatives too.
+    /// Hard negatives of each query.
     pub negatives: usize,
+    /// Whether the candidates of the other queries are candidates too.
+    pub shared: bool,
+    /// Which queries meet: `shuffled`, or `clusters(count=…)` of their vectors, as a sampler's spec string.
+    pub sampler: String,
+    /// How negatives are drawn for a query.
+    pub pairs: PairDraw,
 }
 
-/// Where hard negatives come from: the ranking of the model that training starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// How negatives are drawn for a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairDraw {
+    /// Each with the same probability.
+    Uniform,
+    /// One, from bins of the first teacher's margin that all come alike.
+    MarginBins,
+}
+
+/// Where hard negatives come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Negatives {
+    /// Whose ranking is searched: `dense` for the model that training begins from, or another source of the run.
+    pub from: String,
     /// How deep the ranking of a query is searched.
     pub depth: usize,
     /// How many are kept of a query's, the highest first.
     pub keep: usize,
     /// A candidate that scores more than this share of the positive's score is taken for an answer that nobody
-    /// judged, and left out (the filter "`TopK-PercPos`" of Moreira et al. 2024).
+    /// judged, and left out (the filter "`TopK-PercPos`" of Moreira et al. 2024); 0 leaves none out.
     pub ratio: f32,
 }
 
-/// How parameters move: by `AdamW`.
+/// How parameters move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimisation {
+    /// By which rule.
+    pub algorithm: Algorithm,
     /// The highest rate.
     pub learning_rate: f32,
     /// By what share of the rate weights shrink; biases and norms never do.
@@ -76,6 +122,16 @@ pub struct Optimisation {
     pub clip: f32,
     /// How the rate goes over the run, as a schedule's formula.
     pub schedule: String,
+}
+
+/// A rule by which parameters move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// `AdamW`.
+    Adamw,
+    /// Its schedule-free form, of which the mean of all steps is evaluated and saved.
+    ScheduleFree,
 }
 
 /// For how long training goes on.
@@ -102,19 +158,89 @@ impl Encoding {
     }
 }
 
-/// Two queries with a candidate each.
-fn smallest_batch() -> Result<Block> {
+/// Two queries with a candidate each, and as many teachers as a recipe has.
+fn smallest_batch(shared: bool, teachers: usize) -> Result<Block> {
+    let teacher = Teacher::of_all(vec![1.0, 0.0, 0.0, 1.0]);
+    let columns = if shared { Columns::Shared(vec![Some(0), Some(1)]) } else { Columns::Own };
     Ok(Block::new(BlockParts {
         queries: 2,
         candidates: 2,
         scores: vec![1.0, 0.0, 0.0, 1.0],
         gold: vec![1.0, 0.0, 0.0, 1.0],
-        columns: Columns::Shared(vec![Some(0), Some(1)]),
+        teachers: vec![teacher; teachers],
+        columns,
         ..BlockParts::default()
     })?)
 }
 
 impl Recipe {
+    /// Reads the loss over the first branch; `None` where there is none.
+    pub(crate) fn part_loss(&self) -> Result<Option<Loss>> {
+        Ok((!self.part_loss.is_empty()).then(|| self.part_loss.parse()).transpose()?)
+    }
+
+    /// Reads the penalty; `None` where there is none.
+    pub(crate) fn penalty(&self) -> Result<Option<PenaltySpec>> {
+        (!self.penalty.is_empty()).then(|| self.penalty.parse()).transpose()
+    }
+
+    /// Reads the teachers.
+    pub(crate) fn teachers(&self) -> Result<Vec<TeacherSpec>> {
+        self.teachers.iter().map(|spec| spec.parse()).collect()
+    }
+
+    /// Returns the names of all sources that the recipe mines and learns from, in order and once each.
+    ///
+    /// # Errors
+    /// Where a teacher's spec string is wrong.
+    pub fn sources(&self) -> Result<Vec<String>> {
+        let mut names = vec![self.negatives.from.clone()];
+        names.extend(self.teachers()?.into_iter().flat_map(|spec| spec.members));
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Returns whether the vectors of the model that training begins from are needed beyond its beginning.
+    pub(crate) fn needs_vectors(&self) -> Result<bool> {
+        let teachers = self.teachers()?;
+        let has_dense = teachers.iter().any(|spec| spec.members.iter().any(|one| one == "dense"));
+        let has_clusters = self.batches.sampler.parse::<SamplerSpec>()? != SamplerSpec::Shuffled;
+        Ok(has_dense || has_clusters || self.tier == Tier::Vectors)
+    }
+
+    /// Checks what is written as formulas.
+    fn check_specs(&self) -> Result<()> {
+        let matching: MatchingSpec = self.matching.parse()?;
+        self.optimiser.schedule.parse::<rate::Schedule>()?;
+        self.batches.sampler.parse::<SamplerSpec>()?;
+        let teachers = self.teachers()?.len();
+        // Better said now than after the mining.
+        let smallest = smallest_batch(self.batches.shared, teachers)?;
+        self.loss.parse::<Loss>()?.evaluate(&smallest)?;
+        let within = [
+            (
+                "part_loss",
+                self.part_loss.is_empty() || matching.branches.len() > 1,
+                "empty where matching is no fusion",
+            ),
+            (
+                "teachers",
+                teachers > 0 || self.batches.pairs == PairDraw::Uniform,
+                "at least one where batches.pairs is margin-bins",
+            ),
+        ];
+        if let Some(loss) = self.part_loss()? {
+            loss.evaluate(&smallest)?;
+        }
+        let is_gated = |chain: &ChainSpec| chain.0.contains(&HeadSpec::Gate);
+        let has_gates = matching.branches.iter().any(|branch| is_gated(&branch.document));
+        let needs_gates = self.penalty()?.is_some_and(|one| one.kind == PenaltyKind::Gates);
+        let gates =
+            [("penalty", !needs_gates || has_gates, "on gates only where matching has some")];
+        first_outside(within.iter().chain(&gates))
+    }
+
     /// Says which setting is out of its range.
     pub(super) fn check(&self) -> Result<()> {
         let Self { encoding, batches, negatives, optimiser, schedule, .. } = self;
@@ -122,18 +248,24 @@ impl Recipe {
         let within = [
             ("encoding.query_tokens", encoding.query_tokens >= 3, "3 or more"),
             ("encoding.document_tokens", encoding.document_tokens >= 3, "3 or more"),
+            (
+                "encoding.freeze_below",
+                encoding.freeze_below == 0 || self.tier == Tier::Model,
+                "0 where tier is not model",
+            ),
             ("batches.negatives", batches.negatives >= 1, "1 or more"),
+            (
+                "batches.negatives",
+                batches.negatives == 1 || batches.pairs == PairDraw::Uniform,
+                "1 where batches.pairs is margin-bins",
+            ),
             ("batches.queries", batches.queries >= 2, "2 or more, or there are no negatives"),
             (
                 "negatives.keep",
                 negatives.keep >= batches.negatives && negatives.keep <= negatives.depth,
                 "from batches.negatives to negatives.depth",
             ),
-            (
-                "negatives.ratio",
-                negatives.ratio > 0.0 && negatives.ratio <= 1.0,
-                "more than 0 and at most 1",
-            ),
+            ("negatives.ratio", (0.0..=1.0).contains(&negatives.ratio), "from 0 to 1"),
             (
                 "optimiser.learning_rate",
                 optimiser.learning_rate > 0.0 && finite.contains(&optimiser.learning_rate),
@@ -150,12 +282,17 @@ impl Recipe {
                 "0 where schedule.dev holds nothing out to judge by",
             ),
         ];
-        // A batch has no scores of teachers: better said now than after the mining.
-        self.loss.parse::<Loss>()?.evaluate(&smallest_batch()?)?;
-        self.optimiser.schedule.parse::<rate::Schedule>()?;
-        match within.iter().find(|(_, is_within, _)| !is_within) {
-            Some((key, _, range)) => Err(Error::from(RecipeError::OutOfRange { key, range })),
-            None => Ok(()),
-        }
+        first_outside(&within)?;
+        self.check_specs()
+    }
+}
+
+/// A setting, whether it is in its range, and what that is.
+type Checked = (&'static str, bool, &'static str);
+
+fn first_outside<'a>(all: impl IntoIterator<Item = &'a Checked>) -> Result<()> {
+    match all.into_iter().find(|(_, is_within, _)| !is_within) {
+        Some((key, _, range)) => Err(Error::from(RecipeError::OutOfRange { key, range })),
+        None => Ok(()),
     }
 }

@@ -7,8 +7,6 @@
 use std::collections::BTreeSet;
 
 use ecphory_eval::{Metric, Qrels, Run, evaluate};
-use ecphory_kernels::Level;
-use ecphory_kernels::dot::dot_rows;
 
 use crate::data::TrainingData;
 use crate::error::Result;
@@ -22,7 +20,7 @@ pub(super) const DEPTH: usize = 10;
 pub(super) struct Dev {
     /// The queries, in ascending order.
     pub(super) queries: Vec<u32>,
-    /// The documents, in ascending order.
+    /// The documents, shorter texts first: such of like length are encoded together.
     pub(super) documents: Vec<u32>,
     qrels: Qrels,
     metric: Metric,
@@ -45,27 +43,21 @@ impl Dev {
                 qrels.insert(id, document, 1).expect("positives are named once");
             }
         }
+        let mut documents: Vec<u32> = documents.into_iter().collect();
+        documents.sort_by_key(|&document| data.documents()[document as usize].text.len());
         Ok(Self {
             queries: queries.to_vec(),
-            documents: documents.into_iter().collect(),
+            documents,
             qrels,
             metric: format!("nDCG@{CUTOFF}").parse()?,
         })
     }
 
-    /// Returns the mean nDCG@10, given the vectors of the queries and of the documents.
-    pub(super) fn judge(
-        &self,
-        data: &TrainingData,
-        queries: &[f32],
-        documents: &[f32],
-    ) -> Result<f64> {
-        let columns = queries.len() / self.queries.len();
-        let level = Level::detect();
+    /// Returns the mean nDCG@10, given the scores of the documents for each query, row by row.
+    pub(super) fn judge(&self, data: &TrainingData, scores: &[f32]) -> Result<f64> {
         let mut run = Run::new("dev");
-        let mut scores = vec![0.0; self.documents.len()];
-        for (&query, vector) in self.queries.iter().zip(queries.chunks_exact(columns)) {
-            dot_rows(level, vector, documents, &mut scores);
+        let rows = scores.chunks_exact(self.documents.len().max(1));
+        for (&query, scores) in self.queries.iter().zip(rows) {
             let mut hits: Vec<(f32, u32)> =
                 scores.iter().copied().zip(self.documents.iter().copied()).collect();
             hits.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -92,11 +84,11 @@ mod tests {
         let data = TrainingData::new(documents, queries, judged).unwrap();
         let dev = Dev::new(&data, &[0, 2], &[5, 3, 5]).unwrap();
         assert_eq!(dev.documents, [0, 2, 3, 5]);
-        let documents = [1.0, 0.0, 0.0, 1.0, 0.5, 0.5, 0.9, 0.9];
         // The first finds its document first, the second its document second.
-        let ndcg = dev.judge(&data, &[1.0, -0.5, -0.1, 1.0], &documents).unwrap();
+        let first = [1.0, 0.2, 0.5, 0.4];
+        let ndcg = dev.judge(&data, &[first, [0.1, 1.0, 0.5, 0.4]].concat()).unwrap();
         assert!((ndcg - 1.0).abs() < 1e-9, "{ndcg}");
-        let ndcg = dev.judge(&data, &[1.0, -0.5, 1.0, 0.2], &documents).unwrap();
+        let ndcg = dev.judge(&data, &[first, [1.0, 0.5, 0.6, 0.7]].concat()).unwrap();
         let fourth = 1.0 / 5f64.log2();
         assert!((ndcg - f64::midpoint(1.0, fourth)).abs() < 1e-9, "{ndcg}");
     }

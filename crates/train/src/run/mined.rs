@@ -4,78 +4,89 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ecphory_core::Progress;
-use ecphory_kernels::Level;
-use ecphory_kernels::dot::dot;
-use ecphory_model::{Encoder, EncoderOptions, Role};
 
 use crate::data::{Text, TrainingData};
 use crate::error::{Error, Result};
 use crate::miner::{
-    DuplicateText, ExactSearcher, Mining, Positives, Searcher, TeacherMargin, text_key,
+    DuplicateText, Filter, Mining, Positives, RandomDocuments, Searcher, TeacherMargin, text_key,
 };
 use crate::random::{Purpose, Random};
+use crate::recipe::Recipe;
+use crate::run::RunError;
 use crate::run::dev;
-use crate::run::{Job, RunError};
+use crate::run::start::DENSE;
 use crate::sampler::Judged;
-use crate::teacher::Teacher;
-use crate::vectors::Vectors;
+use crate::source::Sources;
+
+/// The name that stands for documents at random, as a place to mine from.
+const RANDOM: &str = "random";
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Mined {
+pub(crate) struct Mined {
     /// The queries that are held out, in ascending order.
-    pub(super) held_out: Vec<u32>,
+    pub(crate) held_out: Vec<u32>,
     /// What they found, beside what answers them.
-    pub(super) pool: Vec<u32>,
+    pub(crate) pool: Vec<u32>,
     /// For every query, what it is trained with; of those held out, no negatives.
-    pub(super) judged: Vec<Judged>,
+    pub(crate) judged: Vec<Judged>,
     /// Pairs for which there were too few negatives.
-    pub(super) short: u64,
+    pub(crate) short: u64,
 }
 
 impl Mined {
-    /// Encodes all texts, cut at `limit` tokens at the latest, and searches; reports a task for each.
-    pub(super) fn new(job: &Job<'_>, limit: usize, progress: &dyn Progress) -> Result<Self> {
-        let (data, recipe) = (job.data, job.recipe);
-        let held_out = held_out(data.queries().len(), recipe.schedule.dev, job.seed);
+    /// Holds queries out, and searches with the sources of the run.
+    pub(crate) fn new(
+        data: &TrainingData,
+        recipe: &Recipe,
+        held_out: Vec<u32>,
+        sources: &Sources<'_>,
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
         let positives = |query: u32| data.positives(query as usize).to_vec();
         let judged = |query| Judged { positives: positives(query), negatives: Vec::new() };
         let judged = (0..data.queries().len() as u32).map(judged).collect();
         let mut found = Self { held_out, pool: Vec::new(), judged, short: 0 };
-        let of_queries = encode(job, limit, (Role::Query, data.queries()), progress)?;
-        let of_documents = encode(job, limit, (Role::Document, data.documents()), progress)?;
-        let columns = of_queries.len() / data.queries().len();
-        let queries = Vectors::new("vector of query", &of_queries, columns)?;
-        let documents = Vectors::new("vector of document", &of_documents, columns)?;
-        let searcher = ExactSearcher::new(Level::detect(), queries, documents)?;
-        let pool: BTreeSet<u32> = searcher
+        let pool: BTreeSet<u32> = sources
+            .searcher(DENSE)?
             .search(&found.held_out, dev::DEPTH)?
             .into_iter()
             .flatten()
             .map(|candidate| candidate.document)
             .collect();
         found.pool = pool.into_iter().collect();
-        found.mine(job, &searcher, &Starting { queries, documents }, progress)?;
+        found.mine(data, recipe, sources, seed, progress)?;
         Ok(found)
     }
 
-    fn mine(
+    /// Mines negatives for all pairs of the queries that are trained on.
+    pub(crate) fn mine(
         &mut self,
-        job: &Job<'_>,
-        searcher: &ExactSearcher<'_>,
-        starting: &Starting<'_>,
+        data: &TrainingData,
+        recipe: &Recipe,
+        sources: &Sources<'_>,
+        seed: u64,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let (data, negatives) = (job.data, job.recipe.negatives);
+        let negatives = &recipe.negatives;
         let keys = |texts: &[Text]| texts.iter().map(|text| text_key(&text.text)).collect();
         let copies = DuplicateText::new(keys(data.queries()), keys(data.documents()));
-        let too_near = TeacherMargin::within(starting, negatives.ratio)?;
+        let mut filters: Vec<&dyn Filter> = vec![&copies];
+        let too_near;
+        if negatives.ratio > 0.0 {
+            too_near = TeacherMargin::within(sources.teacher(DENSE)?, negatives.ratio)?;
+            filters.push(&too_near);
+        }
+        let random = RandomDocuments::new(data.documents().len() as u32, seed)?;
+        let searcher: &dyn Searcher =
+            if negatives.from == RANDOM { &random } else { sources.searcher(&negatives.from)? };
         let mining = Mining {
             searcher,
-            filters: &[&copies, &too_near],
+            filters: &filters,
             ranks: 0..negatives.depth,
             keep: negatives.keep,
-            seed: job.seed,
+            seed,
         };
         let trained = self.trained();
         let pairs = trained.iter().map(|&q| (q, self.judged[q as usize].positives.clone()));
@@ -93,7 +104,7 @@ impl Mined {
     }
 
     /// Returns the queries that are trained on.
-    pub(super) fn trained(&self) -> Vec<u32> {
+    pub(crate) fn trained(&self) -> Vec<u32> {
         let all = 0..self.judged.len() as u32;
         all.filter(|query| self.held_out.binary_search(query).is_err()).collect()
     }
@@ -147,41 +158,13 @@ impl Mined {
 }
 
 /// Which queries are held out: a share of them, at least one where it is not 0, and never so many that none is left.
-fn held_out(count: usize, share: f32, seed: u64) -> Vec<u32> {
+pub(super) fn held_out(count: usize, share: f32, seed: u64) -> Vec<u32> {
     let mut all: Vec<u32> = (0..count as u32).collect();
     let wanted = (share * count as f32).ceil() as usize;
     Random::new(seed, Purpose::HeldOut, [0, 0]).shuffle(&mut all);
     all.truncate(wanted.min(count.saturating_sub(1)));
     all.sort_unstable();
     all
-}
-
-fn encode(
-    job: &Job<'_>,
-    limit: usize,
-    (role, texts): (Role, &[Text]),
-    progress: &dyn Progress,
-) -> Result<Vec<f32>> {
-    let max_tokens = Some(limit.min(job.recipe.encoding.tokens(role)));
-    let encoder = Encoder::open(job.init, &EncoderOptions { max_tokens, ..Default::default() })?;
-    let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
-    let vectors = encoder.encode(&texts, role, job.pool, progress);
-    Ok(vectors?)
-}
-
-/// The model that training begins from, as a teacher.
-struct Starting<'a> {
-    queries: Vectors<'a>,
-    documents: Vectors<'a>,
-}
-
-impl Teacher for Starting<'_> {
-    fn scores(&self, query: u32, documents: &[u32]) -> Result<Vec<f32>> {
-        let level = Level::detect();
-        let query = self.queries.row(query as usize);
-        let score = |&d: &u32| dot(level, query, self.documents.row(d as usize));
-        Ok(documents.iter().map(score).collect())
-    }
 }
 
 #[cfg(test)]

@@ -11,32 +11,40 @@
 //! **Cost.** A step is three times the encoding of its texts. Memory: parameters, gradient, two moments and the best parameters so
 //! far, 20 bytes a parameter in all, and the activations of a batch; while a checkpoint is written, 16 bytes a parameter more.
 
-mod batch;
+pub(crate) mod batch;
 mod checkpoint;
+pub(crate) mod course;
 mod dev;
-mod mined;
+pub(crate) mod mined;
 mod problem;
 mod record;
 mod session;
+pub(crate) mod start;
 mod state;
-mod step;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
+use ecphory_model::{Encoder, EncoderOptions};
 use serde::{Deserialize, Serialize};
 
+use crate::body::States;
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
+use crate::source::Sources;
+use checkpoint::Checkpoint;
 pub use problem::RunError;
+use record::digest;
 pub use record::{Evaluation, Origin};
-use session::Session;
+use session::{Beginning, Session, mined};
+use start::Start;
+use state::Saved;
 
 /// What to train.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// The pairs.
     pub data: &'a TrainingData,
@@ -48,6 +56,10 @@ pub struct Job<'a> {
     pub out: &'a Path,
     /// The seed of everything random.
     pub seed: u64,
+    /// What can be mined and learned from beside the data, by name. The run adds `dense`, the model to begin from.
+    pub sources: &'a Sources<'a>,
+    /// The states of tokens, for recipes of the tier `states`.
+    pub states: Option<&'a dyn States>,
     /// The threads.
     pub pool: &'a rayon::ThreadPool,
     /// Whether to go on with what lies in `OUT.training`; without anything there a run begins.
@@ -103,11 +115,36 @@ pub fn train(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
     if job.out.symlink_metadata().is_ok() {
         return Err(Error::from(RunError::OutputExists { path: job.out.to_owned() }));
     }
-    job.pool.install(|| {
-        let mut session = Session::open(job, progress)?;
-        session.run(progress)?;
-        session.finish(job.out)
-    })
+    job.pool.install(|| run(job, progress))
+}
+
+fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
+    let encoder = Encoder::open(job.init, &EncoderOptions::default())?;
+    let origin = Origin {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        recipe: job.recipe.to_string(),
+        seed: job.seed,
+        init: encoder.fingerprint().to_owned(),
+        data: digest(job.data),
+    };
+    let folder = work_folder(job.out);
+    let left = Checkpoint::open(&folder)?;
+    if left.is_some() && !job.resume {
+        return Err(Error::from(RunError::WorkExists { path: folder }));
+    }
+    let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
+    let is_needed = left.is_none() || job.recipe.needs_vectors()?;
+    let start = is_needed.then(|| Start::new(job, &encoder, progress)).transpose()?;
+    let start = start.as_ref().map(Start::vectors).transpose()?;
+    let sources = match &start {
+        Some(start) => start.among(job.sources),
+        None => job.sources.clone(),
+    };
+    let mined = mined(job, left.as_ref(), &sources, progress)?;
+    let (start, sources, mined) = (start.as_ref(), &sources, &mined);
+    let mut session = Session::new(job, Beginning { origin, left, start, sources, mined })?;
+    session.run(progress)?;
+    session.finish(job.out)
 }
 
 /// The folder of a run that has not ended.

@@ -52,6 +52,15 @@ pub enum RunError {
         found: String,
     },
 
+    /// No model directory holds what would be learned.
+    #[error(
+        "no layout of a model directory holds the matching function `{matching}`: it is for studies"
+    )]
+    NoLayout {
+        /// Its spec string.
+        matching: String,
+    },
+
     /// A loss or a gradient stopped being a number.
     #[error("the {what} is not a number")]
     NotANumber {
@@ -85,6 +94,7 @@ impl RunError {
                 ErrorKind::Conflict
             }
             Self::Checkpoint { .. } | Self::CheckpointLacks { .. } => ErrorKind::Corrupt,
+            Self::NoLayout { .. } => ErrorKind::Usage,
             Self::Pooling { .. } | Self::NotANumber { .. } | Self::Diverged { .. } => {
                 ErrorKind::Input
             }

@@ -1,86 +1,128 @@
 //! A run in the making: what it holds, its loop, and how it ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
-use ecphory_model::{Encoder, EncoderOptions, Role, TrainableEncoder, TrainableOptions};
+use ecphory_model as model;
+use ecphory_model::{TrainableEncoder, TrainableOptions};
 
+use crate::body::{Body, Held, Live};
 use crate::error::{Error, Result};
+use crate::head::Pooling;
 use crate::lines::write_whole;
-use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Slot};
-use crate::run::checkpoint::Checkpoint;
+use crate::matching::{Matching, MatchingSpec, Materials};
+use crate::optimiser::Tensors;
+use crate::recipe::Tier;
+use crate::run::course::{Course, CourseParts};
 use crate::run::dev::Dev;
-use crate::run::mined::Mined;
-use crate::run::record::{Evaluation, Origin, digest};
-use crate::run::state::{Saved, State, Values};
-use crate::run::step::Step;
+use crate::run::mined::{Mined, held_out};
+use crate::run::record::{Evaluation, Origin};
+use crate::run::start::StartVectors;
+use crate::run::state::{Saved, State};
 use crate::run::{Job, RECORD, RunError, Trained, work_folder};
-use crate::sampler::{Sampler, Shuffled};
 use crate::schedule::{EarlyStop, Rate, Verdict};
+use crate::source::Sources;
 
 /// Everything that a run holds.
 pub(super) struct Session<'a> {
     job: &'a Job<'a>,
     origin: Origin,
-    mined: Mined,
-    dev: Option<Dev>,
-    sampler: Shuffled,
-    step: Step<'a>,
-    optimiser: AdamW,
+    found: Found,
+    /// Whether the model to begin from scales vectors to unit length.
+    normalises: bool,
+    course: Course<'a>,
     rate: Rate,
     stop: EarlyStop,
     state: State,
     /// The parameters that move, as they were when they did best; empty where nothing is held out.
-    best: Values,
+    best: Tensors,
+}
+
+/// What a session is begun with.
+pub(super) struct Beginning<'a> {
+    pub(super) origin: Origin,
+    /// What an earlier run left.
+    pub(super) left: Option<Saved>,
+    /// The vectors of the model that training begins from, where they are needed.
+    pub(super) start: Option<&'a StartVectors<'a>>,
+    pub(super) sources: &'a Sources<'a>,
+    pub(super) mined: &'a Mined,
+}
+
+/// What was found out once and is told in the end.
+struct Found {
+    lists: std::collections::BTreeMap<String, Vec<u64>>,
+    dev: Option<Dev>,
+    pairs: usize,
+    held_out: usize,
+    short: u64,
+}
+
+/// Mines, or takes up what was mined.
+pub(super) fn mined(
+    job: &Job<'_>,
+    left: Option<&Saved>,
+    sources: &Sources<'_>,
+    progress: &dyn Progress,
+) -> Result<Mined> {
+    if let Some(saved) = left {
+        return Mined::of(&saved.lists, job.data);
+    }
+    let held_out = held_out(job.data.queries().len(), job.recipe.schedule.dev, job.seed);
+    Mined::new(job.data, job.recipe, held_out, sources, job.seed, progress)
 }
 
 impl<'a> Session<'a> {
-    /// Opens the model and finds out what is to be found out once, or takes up a run that was left.
-    pub(super) fn open(job: &'a Job<'a>, progress: &dyn Progress) -> Result<Self> {
+    /// Puts a run together, or takes up one that was left.
+    pub(super) fn new(job: &'a Job<'a>, beginning: Beginning<'a>) -> Result<Self> {
+        let Beginning { origin, left, start, sources, mined } = beginning;
         let recipe = job.recipe;
-        let start = Encoder::open(job.init, &EncoderOptions::default())?;
-        let origin = Origin {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            recipe: recipe.to_string(),
-            seed: job.seed,
-            init: start.fingerprint().to_owned(),
-            data: digest(job.data),
-        };
-        let freeze_below = recipe.encoding.freeze_below;
-        let options = TrainableOptions { max_tokens: None, freeze_below };
-        let encoder = TrainableEncoder::open(job.init, &options)?;
-        let folder = work_folder(job.out);
-        let left = Checkpoint::open(&folder)?;
-        if left.is_some() && !job.resume {
-            return Err(Error::from(RunError::WorkExists { path: folder }));
-        }
-        let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
-        let mined = match &left {
-            Some(saved) => Mined::of(&saved.lists, job.data)?,
-            None => Mined::new(job, start.max_tokens(), progress)?,
-        };
         let dev = match &mined.held_out[..] {
             [] => None,
             queries => Some(Dev::new(job.data, queries, &mined.pool)?),
         };
-        let sampler = Shuffled::new(mined.trained(), recipe.batches.queries, job.seed)?;
-        let steps = sampler.steps_per_epoch() * recipe.schedule.epochs as u64;
+        let Opened { body, pooling, normalises } = open(job, start)?;
+        let matching = matching(job, &*body, pooling)?;
+        let sees_unit_length = recipe.tier == Tier::Vectors;
+        if matching.modules(normalises, sees_unit_length).is_none() {
+            let matching = recipe.matching.clone();
+            return Err(Error::from(RunError::NoLayout { matching }));
+        }
+        let trained = mined.trained();
+        let pairs = trained.iter().map(|&q| job.data.positives(q as usize).len()).sum();
+        let parts = CourseParts {
+            data: job.data,
+            recipe,
+            seed: job.seed,
+            judged: &mined.judged,
+            trained,
+            sources,
+            vectors: start.map(|start| start.sides.0),
+            matching,
+            body,
+        };
+        let course = Course::new(parts)?;
+        let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
         // Without patience a run is never stopped; the best parameters are kept all the same.
         let patience = u32::try_from(recipe.schedule.patience).unwrap_or(u32::MAX);
         let patience = if patience == 0 { u32::MAX } else { patience };
-        let slots = Slot::of(encoder.parameters(), recipe.optimiser.weight_decay);
+        let found = Found {
+            lists: mined.lists(),
+            dev,
+            pairs,
+            held_out: mined.held_out.len(),
+            short: mined.short,
+        };
         let mut session = Self {
-            optimiser: AdamW::new(AdamWSettings::default(), slots)?,
             rate: Rate::new(recipe.optimiser.schedule.parse()?, steps)?,
             stop: EarlyStop::new(patience, 0.0)?,
-            step: Step::new(job, encoder, &mined.judged)?,
             job,
             origin,
-            mined,
-            dev,
-            sampler,
+            found,
+            normalises,
+            course,
             state: State::default(),
-            best: Values::new(),
+            best: Tensors::new(),
         };
         if let Some(saved) = left {
             session.restore(saved)?;
@@ -89,8 +131,7 @@ impl<'a> Session<'a> {
     }
 
     fn restore(&mut self, saved: Saved) -> Result<()> {
-        set(&mut self.step.encoder, &saved.parameters)?;
-        self.optimiser.restore(saved.optimiser)?;
+        self.course.restore(&saved.parameters, saved.optimiser)?;
         self.stop.restore(saved.state.progression);
         for measured in saved.state.evaluations.iter().filter_map(|evaluation| evaluation.dev) {
             self.rate.measure(measured);
@@ -103,10 +144,7 @@ impl<'a> Session<'a> {
     /// far as it came.
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
         let ended = self.train(progress);
-        if matches!(
-            ended,
-            Err(Error::Interrupted | Error::Model(ecphory_model::Error::Interrupted))
-        ) {
+        if matches!(ended, Err(Error::Interrupted | Error::Model(model::Error::Interrupted))) {
             self.save()?;
             return Err(Error::Interrupted);
         }
@@ -115,7 +153,7 @@ impl<'a> Session<'a> {
 
     fn train(&mut self, progress: &dyn Progress) -> Result<()> {
         let schedule = self.job.recipe.schedule;
-        let per_epoch = self.sampler.steps_per_epoch();
+        let per_epoch = self.course.steps_per_epoch;
         let interval = per_epoch.div_ceil(schedule.evaluations as u64);
         let total = per_epoch * schedule.epochs as u64;
         if self.state.evaluations.is_empty() {
@@ -147,12 +185,10 @@ impl<'a> Session<'a> {
                 return Err(Error::Interrupted);
             }
             let step = self.state.step;
-            let epoch = step / self.sampler.steps_per_epoch();
-            let queries = self.sampler.batch(step);
             let rate = self.job.recipe.optimiser.learning_rate * self.rate.factor(step) as f32;
-            let loss = self.step.run(queries, epoch, rate, &mut self.optimiser);
-            let loss =
-                loss.map_err(|error| self.step.placed(error, step, &work_folder(self.job.out)))?;
+            let folder = work_folder(self.job.out);
+            let loss = self.course.step(step, rate);
+            let loss = loss.map_err(|error| self.course.placed(error, step, &folder))?;
             self.state.losses.0 += loss;
             self.state.losses.1 += 1;
             self.state.step += 1;
@@ -164,21 +200,21 @@ impl<'a> Session<'a> {
     /// Searches with the held-out queries, and keeps the parameters where they do better than any before.
     fn evaluate(&mut self, progress: &dyn Progress) -> Result<()> {
         let mut dev = None;
-        if let Some(held_out) = &self.dev {
+        if let Some(held_out) = &self.found.dev {
             let texts = held_out.queries.len() + held_out.documents.len();
             progress.begin("searching with held-out queries", texts as u64);
-            let vectors =
-                self.step.vectors(Role::Query, &held_out.queries, progress).and_then(|q| {
-                    Ok((q, self.step.vectors(Role::Document, &held_out.documents, progress)?))
-                });
+            let judged = self.course.evaluated(|course| {
+                let (queries, documents) = (&held_out.queries, &held_out.documents);
+                let scores = course.scores(queries, documents, progress)?;
+                Ok((held_out.judge(self.job.data, &scores)?, course.values()))
+            });
             progress.end();
-            let (queries, documents) = vectors?;
-            let ndcg = held_out.judge(self.job.data, &queries, &documents)?;
+            let (ndcg, values) = judged?;
             dev = Some(ndcg);
             self.rate.measure(ndcg);
             match self.stop.measure(ndcg) {
                 Verdict::Improved => {
-                    self.best = values(&self.step.encoder);
+                    self.best = values;
                     self.state.kept = self.state.step;
                 }
                 Verdict::Stop => self.state.over = true,
@@ -191,24 +227,23 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn save(&self) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
         let mut state = self.state.clone();
         state.progression = self.stop.progression();
         let saved = Saved {
             state,
-            parameters: values(&self.step.encoder),
+            parameters: self.course.values(),
             best: self.best.clone(),
-            optimiser: self.optimiser.state(),
-            lists: self.mined.lists(),
+            optimiser: self.course.optimiser(),
+            lists: self.found.lists.clone(),
         };
         saved.checkpoint(&self.origin).save(&work_folder(self.job.out))
     }
 
     /// Saves the model that did best and takes the checkpoint away.
-    pub(super) fn finish(mut self, out: &std::path::Path) -> Result<Trained> {
-        let held_out = self.mined.held_out.len();
-        if held_out > 0 {
-            set(&mut self.step.encoder, &self.best)?;
+    pub(super) fn finish(mut self, out: &Path) -> Result<Trained> {
+        if self.found.held_out > 0 {
+            self.course.set(&self.best)?;
         } else {
             self.state.kept = self.state.step;
         }
@@ -217,20 +252,26 @@ impl<'a> Session<'a> {
         if whole.symlink_metadata().is_ok() {
             fs_err::remove_dir_all(&whole)?;
         }
-        self.step.encoder.save(&whole)?;
+        let sees_unit_length = self.job.recipe.tier == Tier::Vectors;
+        let save = |course: &mut Course<'_>| {
+            course.body.save(&whole)?;
+            let modules = course.matching.modules(self.normalises, sees_unit_length);
+            Ok(modules.expect("it was asked for before training").write(&whole)?)
+        };
+        // The best parameters are as they were evaluated; others are as training has them.
+        if self.found.held_out > 0 {
+            save(&mut self.course)?;
+        } else {
+            self.course.evaluated(save)?;
+        }
         let trained = Trained {
             origin: self.origin,
             steps: self.state.step,
             kept: self.state.kept,
             evaluations: self.state.evaluations,
-            pairs: self
-                .mined
-                .trained()
-                .iter()
-                .map(|&q| self.job.data.positives(q as usize).len())
-                .sum(),
-            held_out,
-            short_of_negatives: self.mined.short,
+            pairs: self.found.pairs,
+            held_out: self.found.held_out,
+            short_of_negatives: self.found.short,
         };
         let record = serde_json::to_vec_pretty(&trained).expect("plain numbers and texts");
         write_whole(&whole.join(RECORD), |file| Ok(file.write_all(&record)?))?;
@@ -244,21 +285,55 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Copies the parameters that move.
-fn values(encoder: &TrainableEncoder) -> Values {
-    let moving = encoder.parameters().iter().filter(|parameter| parameter.is_trainable());
-    moving.map(|parameter| (parameter.name().to_owned(), parameter.values().to_vec())).collect()
+/// What was opened for a tier.
+struct Opened<'a> {
+    /// What gives states.
+    body: Box<dyn Body + 'a>,
+    /// How the model makes one vector of the states of a text; `None` where what comes is one already.
+    pooling: Option<Pooling>,
+    /// Whether the directory scales vectors to unit length.
+    normalises: bool,
 }
 
-/// Sets the parameters that move.
-fn set(encoder: &mut TrainableEncoder, values: &Values) -> Result<()> {
-    for parameter in encoder.parameters_mut().iter_mut().filter(|one| one.is_trainable()) {
-        let found = values.get(parameter.name());
-        let found = found.filter(|found| found.len() == parameter.values().len());
-        let found = found.ok_or_else(|| {
-            Error::from(RunError::CheckpointLacks { what: parameter.name().into() })
-        })?;
-        parameter.values_mut().copy_from_slice(found);
+fn open<'a>(job: &'a Job<'a>, start: Option<&'a StartVectors<'a>>) -> Result<Opened<'a>> {
+    let freeze_below = job.recipe.encoding.freeze_below;
+    let encoder =
+        TrainableEncoder::open(job.init, &TrainableOptions { max_tokens: None, freeze_below })?;
+    let (pooling, normalises) = (Some(pooling(&encoder)?), encoder.normalizes());
+    Ok(match job.recipe.tier {
+        Tier::Vectors => {
+            let start = start.ok_or(Error::Nothing { what: "vectors of texts" })?;
+            let body = Box::new(Held::new(&start.sides, job.init));
+            Opened { body, pooling: None, normalises }
+        }
+        Tier::States => {
+            let states = job.states.ok_or(Error::Nothing { what: "states of tokens" })?;
+            Opened { body: Box::new(Held::new(states, job.init)), pooling, normalises }
+        }
+        Tier::Model => {
+            let body = Box::new(Live::new(job.data, job.recipe.encoding, encoder));
+            Opened { body, pooling, normalises }
+        }
+    })
+}
+
+fn matching(job: &Job<'_>, body: &dyn Body, pooling: Option<Pooling>) -> Result<Matching> {
+    let spec: MatchingSpec = job.recipe.matching.parse()?;
+    spec.build(&Materials {
+        columns: body.columns(),
+        pooling,
+        terms: &[],
+        idf: &[],
+        seed: job.seed,
+    })
+}
+
+/// Finds the head that makes of states what the model's directory says.
+fn pooling(encoder: &TrainableEncoder) -> Result<Pooling> {
+    match encoder.pooling() {
+        [model::Pooling::Mean] => Ok(Pooling::Mean),
+        [model::Pooling::Cls] => Ok(Pooling::Cls),
+        [model::Pooling::LastToken] => Ok(Pooling::Last),
+        other => Err(Error::from(RunError::Pooling { found: format!("{other:?}") })),
     }
-    Ok(())
 }

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::optimiser::State as OptimiserState;
+use crate::optimiser::{State as OptimiserState, Tensors};
 use crate::run::RunError;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::record::{Evaluation, Origin};
 use crate::schedule::Progression;
-
-/// Parameters by name.
-pub(super) type Values = BTreeMap<String, Vec<f32>>;
 
 /// All of a run that its job does not say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,9 +29,9 @@ pub(super) struct State {
 pub(super) struct Saved {
     pub(super) state: State,
     /// The parameters that move, as they are.
-    pub(super) parameters: Values,
+    pub(super) parameters: Tensors,
     /// The same as they were when they did best; empty where nothing is held out.
-    pub(super) best: Values,
+    pub(super) best: Tensors,
     pub(super) optimiser: OptimiserState,
     /// Lists of numbers that were found once.
     pub(super) lists: BTreeMap<String, Vec<u64>>,

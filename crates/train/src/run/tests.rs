@@ -73,7 +73,8 @@ impl Place {
     fn train(&self, out: &Path, resume: bool, progress: &dyn Progress) -> Result<Trained> {
         let (data, recipe, init) = (&self.data, &self.recipe, &*self.init);
         let pool = &self.pool;
-        train(&Job { data, recipe, init, out, seed: 7, pool, resume }, progress)
+        let (sources, states) = (&Sources::default(), None);
+        train(&Job { data, recipe, init, out, seed: 7, sources, states, pool, resume }, progress)
     }
 }
 
@@ -186,12 +187,19 @@ fn every_setting_changes_what_comes_out() {
     let first = fingerprint(&plain);
     assert_eq!(first, fingerprint(&plain));
     let changes = [
+        "tier=vectors",
+        "matching=dot(pooled)",
+        "matching=cosine(pooled > linear)",
         "loss=infonce(temperature=0.2)",
         "encoding.query_tokens=4",
         "encoding.document_tokens=4",
         "encoding.freeze_below=1",
         "batches.queries=5",
         "batches.negatives=2",
+        "batches.shared=false",
+        "batches.sampler=clusters(count=3)",
+        "negatives.from=random",
+        "optimiser.algorithm=schedule-free",
         "negatives.depth=5",
         "negatives.keep=2",
         "negatives.ratio=0.5",
@@ -208,6 +216,12 @@ fn every_setting_changes_what_comes_out() {
         let changed = plain.with([change]).unwrap();
         assert_ne!(first, fingerprint(&changed), "{change}");
     }
+    // What takes effect only together with others.
+    let taught = plain.with(["teachers=[\"dense\"]", "loss=margin-mse"]).unwrap();
+    let first = fingerprint(&taught);
+    for change in ["batches.pairs=margin-bins", "teachers=[\"4*min-max(dense)\"]"] {
+        assert_ne!(first, fingerprint(&taught.with([change]).unwrap()), "{change}");
+    }
 }
 
 /// What a recipe makes: the weights, and how it went.
@@ -215,6 +229,10 @@ fn fingerprint(recipe: &Recipe) -> (u32, Vec<Evaluation>) {
     let place = Place::new(recipe.clone());
     let out = place.out("model");
     let trained = place.train(&out, false, &Silent).unwrap();
-    let weights = fs_err::read(out.join("model.safetensors")).unwrap();
-    (ecphory_core::checksum::crc32(&weights), trained.evaluations)
+    let read = |name: &str| fs_err::read(out.join(name)).unwrap_or_default();
+    let bytes: Vec<u8> = ["model.safetensors", "modules.json", "3_Dense/model.safetensors"]
+        .into_iter()
+        .flat_map(read)
+        .collect();
+    (ecphory_core::checksum::crc32(&bytes), trained.evaluations)
 }

@@ -12,6 +12,7 @@ mod query_clusters;
 mod queue;
 mod shuffled;
 mod single_task;
+mod spec;
 mod temperature;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use query_clusters::QueryClusters;
 pub use queue::{Queue, QueueState};
 pub use shuffled::Shuffled;
 pub use single_task::SingleTask;
+pub use spec::SamplerSpec;
 pub use temperature::TaskTemperature;
 
 use rustc_hash::FxHashSet;

@@ -5,12 +5,14 @@
 
 mod ensemble;
 mod normaliser;
+mod spec;
 mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use ensemble::{Ensemble, Member};
 pub use normaliser::{FLAT_BELOW, Normaliser, Shape};
+pub use spec::TeacherSpec;
 pub use stored::StoredScores;
 
 use crate::error::{Error, Result};

@@ -1,0 +1,184 @@
+//! Modules that training adds to a model directory in the layout of sentence-transformers.
+
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::json;
+use crate::layout::MODULES;
+
+/// A linear map after pooling.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DenseModule {
+    /// `[out, in]`, row by row.
+    pub weights: Vec<f32>,
+    /// How many values it takes.
+    pub input: usize,
+    /// `[out]`, or none.
+    pub bias: Option<Vec<f32>>,
+}
+
+/// What comes after the pooling of a directory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddedModules {
+    /// Takes away what scales vectors to unit length at the end of the directory as it is.
+    pub drops_unit_length: bool,
+    /// Linear maps, in their order.
+    pub dense: Vec<DenseModule>,
+    /// Scales vectors to unit length at the end.
+    pub adds_unit_length: bool,
+}
+
+const MODELS: &str = "sentence_transformers.models";
+
+impl AddedModules {
+    /// Writes the modules into a directory that nobody reads yet: first their weights, then the list that names them.
+    ///
+    /// # Errors
+    /// What reading and writing say; `Corrupt` for a list that is none.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        if *self == Self::default() {
+            return Ok(());
+        }
+        let path = directory.join(MODULES);
+        let listed: Option<Vec<Value>> = json::read_optional(&path)?;
+        let mut modules = match listed {
+            Some(modules) => modules,
+            None => bare(directory)?,
+        };
+        let is_unit = |module: &Value| {
+            module["type"].as_str().is_some_and(|kind| kind.ends_with(".Normalize"))
+        };
+        if self.drops_unit_length {
+            modules.retain(|module| !is_unit(module));
+        }
+        for dense in &self.dense {
+            let folder = format!("{}_Dense", modules.len());
+            dense.write(&directory.join(&folder))?;
+            modules.push(module(modules.len(), &folder, "Dense"));
+        }
+        if self.adds_unit_length {
+            let folder = format!("{}_Normalize", modules.len());
+            fs_err::create_dir_all(directory.join(&folder))?;
+            modules.push(module(modules.len(), &folder, "Normalize"));
+        }
+        for (index, module) in modules.iter_mut().enumerate() {
+            module["idx"] = index.into();
+            module["name"] = index.to_string().into();
+        }
+        write_json(&path, &Value::Array(modules))
+    }
+}
+
+impl DenseModule {
+    fn write(&self, folder: &Path) -> Result<()> {
+        let out = self.weights.len() / self.input.max(1);
+        fs_err::create_dir_all(folder)?;
+        let config = json!({
+            "in_features": self.input,
+            "out_features": out,
+            "bias": self.bias.is_some(),
+            "activation_function": "torch.nn.modules.linear.Identity",
+        });
+        write_json(&folder.join("config.json"), &config)?;
+        let bytes = |values: &[f32]| -> Vec<u8> {
+            values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        };
+        let weights = bytes(&self.weights);
+        let bias = self.bias.as_deref().map(bytes);
+        let view = |shape: Vec<usize>, bytes| {
+            TensorView::new(Dtype::F32, shape, bytes).expect("as many values as the shape has")
+        };
+        let mut tensors = vec![("linear.weight", view(vec![out, self.input], &weights))];
+        tensors.extend(bias.as_deref().map(|bias| ("linear.bias", view(vec![out], bias))));
+        let path = folder.join("model.safetensors");
+        serialize_to_file(tensors, None, &path).map_err(|error| match error {
+            safetensors::SafeTensorError::IoError(error) => Error::from(error),
+            error => Error::from(std::io::Error::other(error)),
+        })?;
+        fs_err::File::open(&path)?.sync_all()?;
+        Ok(())
+    }
+}
+
+/// The modules of a directory that lists none: a transformer, whose states are averaged.
+fn bare(directory: &Path) -> Result<Vec<Value>> {
+    let folder = "1_Pooling";
+    fs_err::create_dir_all(directory.join(folder))?;
+    let pooling = json!({"pooling_mode": "mean"});
+    write_json(&directory.join(folder).join("config.json"), &pooling)?;
+    let unit = "2_Normalize";
+    fs_err::create_dir_all(directory.join(unit))?;
+    Ok(vec![
+        module(0, "", "Transformer"),
+        module(1, folder, "Pooling"),
+        module(2, unit, "Normalize"),
+    ])
+}
+
+fn module(index: usize, path: &str, kind: &str) -> Value {
+    json!({"idx": index, "name": index.to_string(), "path": path, "type": format!("{MODELS}.{kind}")})
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value).map_err(std::io::Error::from)?;
+    fs_err::write(path, text)?;
+    fs_err::File::open(path)?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use ecphory_core::Silent;
+
+    use super::*;
+    use crate::{Encoder, EncoderOptions, Precision, Role, convert};
+
+    fn copy(name: &str, to: &Path) -> PathBuf {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny").join(name);
+        let out = to.join(name);
+        convert(&from, &out, Precision::F32, &Silent).unwrap();
+        out
+    }
+
+    fn vector(directory: &Path) -> Vec<f32> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let encoder = Encoder::open(directory, &EncoderOptions::default()).unwrap();
+        encoder.encode(&["the cat is on the mat"], Role::Query, &pool, &Silent).unwrap()
+    }
+
+    #[test]
+    fn encoders_read_what_was_added() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = copy("bert-mean", folder.path());
+        AddedModules::default().write(&directory).unwrap();
+        let plain = vector(&directory);
+        let columns = plain.len();
+        // Two outputs: the first value, doubled, and the sum of all plus one.
+        let mut weights = vec![0.0; columns];
+        weights[0] = 2.0;
+        weights.extend(vec![1.0; columns]);
+        let dense = DenseModule { weights, input: columns, bias: Some(vec![0.0, 1.0]) };
+        let added = AddedModules { dense: vec![dense], ..AddedModules::default() };
+        added.write(&directory).unwrap();
+        let found = vector(&directory);
+        let expected = [2.0 * plain[0], plain.iter().sum::<f32>() + 1.0];
+        assert_eq!(found.len(), 2);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+        AddedModules { adds_unit_length: true, ..AddedModules::default() }
+            .write(&directory)
+            .unwrap();
+        let length: f32 = vector(&directory).iter().map(|x| x * x).sum();
+        assert!((length - 1.0).abs() < 1e-5);
+        AddedModules { drops_unit_length: true, ..AddedModules::default() }
+            .write(&directory)
+            .unwrap();
+        assert_eq!(vector(&directory).len(), 2);
+    }
+}

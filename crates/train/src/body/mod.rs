@@ -1,0 +1,84 @@
+//! Bodies: what turns the texts of a batch into states, and takes the derivatives by them.
+//!
+//! [`Live`] is an encoder that runs and learns. [`Held`] reads states that were computed before, which makes a step of a small
+//! head cost milliseconds: single vectors, or the states of tokens. Cached states have seen their whole text, so
+//! nothing may be cut out of them.
+
+mod held;
+mod live;
+
+pub use held::{Held, States};
+pub use live::Live;
+
+use std::path::Path;
+
+use ecphory_model::Role;
+
+use crate::error::Result;
+use crate::matching::StateSlopes;
+use crate::optimiser::{Slot, Tensors, Update};
+use crate::ragged::Ragged;
+
+/// The states of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sides {
+    /// An item for each query.
+    pub queries: Ragged,
+    /// An item for each document.
+    pub documents: Ragged,
+}
+
+/// Gives the states of queries and documents by their numbers.
+pub trait Body {
+    /// Returns how many values a state has.
+    fn columns(&self) -> usize;
+
+    /// Computes states from which nothing will be learned.
+    ///
+    /// # Errors
+    /// What reading and encoding say.
+    fn read(&self, role: Role, numbers: &[u32]) -> Result<Ragged>;
+
+    /// Computes the states of a batch.
+    ///
+    /// # Errors
+    /// As [`Body::read`].
+    fn forward(&mut self, queries: &[u32], documents: &[u32]) -> Result<Sides>;
+
+    /// Takes the derivatives by the states of the batch of the last [`Body::forward`].
+    ///
+    /// # Errors
+    /// Where there was none.
+    fn backward(&mut self, slopes: StateSlopes) -> Result<()>;
+
+    /// Returns the parameters that move.
+    fn slots(&self, decay: f32) -> Vec<Slot> {
+        let _ = decay;
+        Vec::new()
+    }
+
+    /// Returns the parameters that move with the derivatives by them.
+    fn updates(&mut self) -> Vec<Update<'_>> {
+        Vec::new()
+    }
+
+    /// Copies the parameters that move.
+    fn values(&self) -> Tensors {
+        Tensors::new()
+    }
+
+    /// Sets the parameters that move.
+    ///
+    /// # Errors
+    /// Where one is missing or has another length.
+    fn set(&mut self, values: &Tensors) -> Result<()> {
+        let _ = values;
+        Ok(())
+    }
+
+    /// Writes the encoder with its parameters as they are to a new directory.
+    ///
+    /// # Errors
+    /// What reading and writing say.
+    fn save(&self, directory: &Path) -> Result<()>;
+}

@@ -1,0 +1,404 @@
+//! What learns and how: batches to states to scores to a loss, and all the way back.
+
+use std::path::Path;
+
+use ecphory_core::{Progress, Silent};
+use ecphory_kernels::Level;
+use ecphory_model::Role;
+use rustc_hash::FxHashSet;
+
+use crate::body::{Body, Sides};
+use crate::data::TrainingData;
+use crate::error::{Error, Result};
+use crate::loss::Loss;
+use crate::matching::{Extra, Matched, Matching};
+use crate::optimiser::{
+    AdamW, AdamWSettings, Gradient, Group as Pacing, Optimiser, Pace, ParameterProblem,
+    ScheduleFree, ScheduleFreeSettings, Slot, State, Tensors, Update, clipping, global_norm,
+};
+use crate::recipe::{Algorithm, PairDraw, Recipe};
+use crate::regulariser::{PenaltyKind, PenaltySpec};
+use crate::run::RunError;
+use crate::run::batch::{Batch, Weights};
+use crate::sampler::{Group, Groups, Judged, MarginBins, MarginPair, Sampler, SamplerSpec};
+use crate::score::Layout;
+use crate::source::Sources;
+use crate::teacher::{Ensemble, Teacher, margins};
+use crate::vectors::Vectors;
+
+/// Texts that are encoded at once where nothing is learned from them.
+const TEXTS: usize = 16;
+
+/// Says how much the queries and candidates of a batch count, and may learn from them.
+pub(crate) trait SampleWeigher {
+    /// Weighs the cells of a batch, whose scores are given row by row.
+    fn weigh(&mut self, batch: &Batch, scores: &[f32], step: u64) -> Result<Weights>;
+}
+
+/// The state of something that learns. A step is [`Course::step`].
+pub(crate) struct Course<'a> {
+    data: &'a TrainingData,
+    recipe: &'a Recipe,
+    loss: Loss,
+    part_loss: Option<Loss>,
+    penalty: Option<PenaltySpec>,
+    teachers: Vec<Ensemble<'a>>,
+    sampler: Box<dyn Sampler>,
+    draw: Draw,
+    /// How many steps see as many queries as there are.
+    pub(crate) steps_per_epoch: u64,
+    level: Level,
+    pub(crate) weigher: Option<Box<dyn SampleWeigher + 'a>>,
+    pub(crate) body: Box<dyn Body + 'a>,
+    pub(crate) matching: Matching,
+    optimiser: Box<dyn Optimiser>,
+    /// The queries of the step before, for errors.
+    queries: Vec<u32>,
+    /// What the last step saw, for studies.
+    pub(crate) seen: Seen,
+}
+
+/// What a step saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// The length of the gradient before clipping.
+    pub(crate) norm: f64,
+    /// The mean score that the first teacher gives to what other queries brought; `NaN` where there is none.
+    pub(crate) in_batch_teacher: f64,
+}
+
+/// How the candidates of a query are drawn.
+enum Draw {
+    Uniform(Groups),
+    MarginBins(MarginBins),
+}
+
+/// What a course is put together from.
+pub(crate) struct CourseParts<'a> {
+    pub(crate) data: &'a TrainingData,
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) seed: u64,
+    /// For every query of the data, what it is trained with.
+    pub(crate) judged: &'a [Judged],
+    /// The queries that are trained on.
+    pub(crate) trained: Vec<u32>,
+    pub(crate) sources: &'a Sources<'a>,
+    /// The vectors of all queries, where the sampler needs them.
+    pub(crate) vectors: Option<Vectors<'a>>,
+    pub(crate) body: Box<dyn Body + 'a>,
+    pub(crate) matching: Matching,
+}
+
+impl<'a> Course<'a> {
+    pub(crate) fn new(parts: CourseParts<'a>) -> Result<Self> {
+        let CourseParts {
+            data,
+            recipe,
+            seed,
+            judged,
+            trained,
+            sources,
+            vectors,
+            body,
+            mut matching,
+        } = parts;
+        let find = |name: &str| sources.teacher(name);
+        let specs = recipe.teachers()?;
+        let teachers =
+            specs.iter().map(|spec| spec.build(&find)).collect::<Result<Vec<Ensemble<'a>>>>()?;
+        let draw = Draw::new(recipe, judged, &teachers, seed)?;
+        let trained = draw.queries(&trained);
+        let size = recipe.batches.queries;
+        let sampler: SamplerSpec = recipe.batches.sampler.parse()?;
+        let sampler = sampler.build(&trained, size, seed, vectors, &Silent)?;
+        let steps_per_epoch = trained.len().div_ceil(size) as u64;
+        let decay = recipe.optimiser.weight_decay;
+        let mut slots = body.slots(decay);
+        slots.extend(matching.parameters().iter().map(|parameter| {
+            let is_weight = parameter.shape.len() > 1;
+            let group = Pacing { rate_factor: 1.0, decay: if is_weight { decay } else { 0.0 } };
+            Slot { name: parameter.name.clone(), length: parameter.values.len(), group }
+        }));
+        let optimiser: Box<dyn Optimiser> = match recipe.optimiser.algorithm {
+            Algorithm::Adamw => Box::new(AdamW::new(AdamWSettings::default(), slots)?),
+            Algorithm::ScheduleFree => {
+                Box::new(ScheduleFree::new(ScheduleFreeSettings::default(), slots)?)
+            }
+        };
+        Ok(Self {
+            loss: recipe.loss.parse()?,
+            part_loss: recipe.part_loss()?,
+            penalty: recipe.penalty()?,
+            level: Level::detect(),
+            queries: Vec::new(),
+            seen: Seen::default(),
+            weigher: None,
+            data,
+            recipe,
+            teachers,
+            sampler,
+            draw,
+            steps_per_epoch,
+            body,
+            matching,
+            optimiser,
+        })
+    }
+
+    /// Moves the parameters once and returns the loss before that. Queries that come again in another epoch get another of their
+    /// positives and other negatives.
+    pub(crate) fn step(&mut self, step: u64, rate: f32) -> Result<f64> {
+        let epoch = step / self.steps_per_epoch;
+        let queries = self.sampler.batch(step);
+        self.queries.clone_from(&queries);
+        let mut groups = Vec::with_capacity(queries.len());
+        for &query in &queries {
+            groups.push(self.draw.group(query, epoch, step)?);
+        }
+        let batch = if self.recipe.batches.shared {
+            Batch::shared(queries, &groups)
+        } else {
+            Batch::own(queries, &groups)
+        };
+        let sides = self.body.forward(&batch.queries, &batch.documents)?;
+        let Sides { queries, documents } = &sides;
+        let mut matched = self.matching.forward(self.level, queries, documents, batch.layout)?;
+        if !matched.scores.iter().all(|score| score.is_finite()) {
+            return Err(Error::from(RunError::NotANumber { what: "score" }));
+        }
+        let (value, slopes, extra) = self.judge(&batch, &mut matched, step)?;
+        if !value.is_finite() {
+            return Err(Error::from(RunError::NotANumber { what: "loss" }));
+        }
+        self.matching.parameters().into_iter().for_each(crate::head::Parameter::clear);
+        let sides = (queries, documents);
+        let slopes = self.matching.backward(self.level, sides, &matched, &slopes, &extra)?;
+        self.body.backward(slopes)?;
+        self.apply(rate)?;
+        Ok(value)
+    }
+
+    /// The loss with the penalty, and the derivatives by scores and by what heads made.
+    fn judge(
+        &mut self,
+        batch: &Batch,
+        matched: &mut Matched,
+        step: u64,
+    ) -> Result<(f64, Vec<f32>, Extra)> {
+        let weights = match &mut self.weigher {
+            Some(weigher) => weigher.weigh(batch, &matched.scores, step)?,
+            None => Weights::default(),
+        };
+        let teachers: Vec<&dyn Teacher> = self.teachers.iter().map(|one| one as _).collect();
+        let scores = matched.scores.clone();
+        let block = batch.block(self.data, scores, &teachers, weights.clone())?;
+        self.seen.in_batch_teacher = in_batch_teacher(&block);
+        let evaluation = self.loss.evaluate(&block)?;
+        let (mut value, mut extra) = (evaluation.value, Extra::default());
+        if let (Some(loss), Some(part)) = (&self.part_loss, matched.parts.first()) {
+            let block = batch.block(self.data, part.clone(), &teachers, weights)?;
+            let part = loss.evaluate(&block)?;
+            value += part.value;
+            extra.parts = vec![part.gradient];
+        }
+        if let Some(penalty) = &self.penalty {
+            match penalty.kind {
+                PenaltyKind::Flops { .. } => {
+                    let documents = matched.documents();
+                    let found = penalty.evaluate(&documents.values, documents.columns, step)?;
+                    value += found.value;
+                    extra.documents = found.gradient;
+                }
+                PenaltyKind::Gates => {
+                    let gates = matched.gates().ok_or(Error::Nothing { what: "gates" })?;
+                    let found = penalty.evaluate(&gates.values, 1, step)?;
+                    value += found.value;
+                    gates.slopes = found.gradient;
+                }
+            }
+        }
+        Ok((value, evaluation.gradient, extra))
+    }
+
+    fn apply(&mut self, rate: f32) -> Result<()> {
+        let mut updates = self.body.updates();
+        updates.extend(self.matching.parameters().into_iter().map(|parameter| Update {
+            name: &parameter.name,
+            values: &mut parameter.values,
+            gradient: Gradient::Dense(&parameter.gradient),
+        }));
+        let norm = global_norm(&updates)?;
+        self.seen.norm = norm;
+        let clip = f64::from(self.recipe.optimiser.clip);
+        let gradient_scale = if clip > 0.0 { clipping(norm, clip) } else { 1.0 };
+        self.optimiser.step(Pace { rate, gradient_scale }, &mut updates)
+    }
+
+    /// Returns the scores of documents for queries, row by row, with the parameters as they are.
+    pub(crate) fn scores(
+        &self,
+        queries: &[u32],
+        documents: &[u32],
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>> {
+        let width = documents.len();
+        let mut scores = vec![0.0; queries.len() * width];
+        let mut of_queries = Vec::new();
+        for queries in queries.chunks(TEXTS) {
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let states = self.body.read(Role::Query, queries)?;
+            of_queries.push(self.matching.queries(self.level, &states)?);
+            progress.advance(queries.len() as u64);
+        }
+        for (chunk, documents) in documents.chunks(TEXTS).enumerate() {
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let states = self.body.read(Role::Document, documents)?;
+            let made = self.matching.documents(self.level, &states)?;
+            for (rows, queries) in of_queries.iter().enumerate() {
+                let found = self.matching.compare(self.level, queries, &made, Layout::Shared)?;
+                for (row, found) in found.chunks_exact(documents.len()).enumerate() {
+                    let first = (rows * TEXTS + row) * width + chunk * TEXTS;
+                    scores[first..first + found.len()].copy_from_slice(found);
+                }
+            }
+            progress.advance(documents.len() as u64);
+        }
+        Ok(scores)
+    }
+
+    /// Copies the parameters that move, as training has them.
+    pub(crate) fn values(&mut self) -> Tensors {
+        let mut values = self.body.values();
+        let learned = self.matching.parameters().into_iter();
+        values.extend(learned.map(|one| (one.name.clone(), one.values.clone())));
+        values
+    }
+
+    /// Sets the parameters that move.
+    pub(crate) fn set(&mut self, values: &Tensors) -> Result<()> {
+        self.body.set(values)?;
+        for parameter in self.matching.parameters() {
+            let found = values.get(&parameter.name);
+            let found = found.filter(|found| found.len() == parameter.values.len());
+            let lacks = || RunError::CheckpointLacks { what: parameter.name.clone() };
+            parameter.values.clone_from(found.ok_or_else(lacks)?);
+        }
+        Ok(())
+    }
+
+    /// Calls with the parameters as they are evaluated and saved, which for a schedule-free optimiser are not those of training.
+    pub(crate) fn evaluated<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.recipe.optimiser.algorithm == Algorithm::Adamw {
+            return call(self);
+        }
+        let training = self.values();
+        let mut means = Tensors::new();
+        for (name, values) in &training {
+            let view = self.optimiser.evaluation_view(name, values)?;
+            means.insert(name.clone(), view.into_owned());
+        }
+        self.set(&means)?;
+        let called = call(self);
+        self.set(&training)?;
+        called
+    }
+
+    pub(crate) fn optimiser(&self) -> State {
+        self.optimiser.state()
+    }
+
+    pub(crate) fn restore(&mut self, parameters: &Tensors, optimiser: State) -> Result<()> {
+        self.set(parameters)?;
+        self.optimiser.restore(optimiser)
+    }
+
+    /// Says in which step and for which queries something went wrong.
+    pub(crate) fn placed(&self, error: Error, step: u64, checkpoint: &Path) -> Error {
+        let what = match &error {
+            Error::Run(RunError::NotANumber { what }) => *what,
+            Error::Parameter { problem: ParameterProblem::NotFinite { .. }, .. } => "gradient",
+            _ => return error,
+        };
+        let ids = self.queries.iter().map(|&query| self.data.queries()[query as usize].id.clone());
+        Error::from(RunError::Diverged {
+            what,
+            step,
+            queries: ids.collect(),
+            checkpoint: checkpoint.to_owned(),
+        })
+    }
+}
+
+impl Draw {
+    fn new(
+        recipe: &Recipe,
+        judged: &[Judged],
+        teachers: &[Ensemble<'_>],
+        seed: u64,
+    ) -> Result<Self> {
+        Ok(match recipe.batches.pairs {
+            PairDraw::Uniform => {
+                Self::Uniform(Groups::new(judged.to_vec(), 1 + recipe.batches.negatives, seed)?)
+            }
+            PairDraw::MarginBins => Self::MarginBins(margin_bins(teachers, judged, seed)?),
+        })
+    }
+
+    /// Leaves out the queries for which nothing can be drawn.
+    fn queries(&self, trained: &[u32]) -> Vec<u32> {
+        match self {
+            Self::Uniform(_) => trained.to_vec(),
+            Self::MarginBins(bins) => {
+                let drawn: FxHashSet<u32> = bins.queries().iter().copied().collect();
+                trained.iter().copied().filter(|query| drawn.contains(query)).collect()
+            }
+        }
+    }
+
+    fn group(&self, query: u32, epoch: u64, step: u64) -> Result<Group> {
+        match self {
+            Self::Uniform(groups) => groups.group(query, epoch),
+            Self::MarginBins(bins) => {
+                let MarginPair { positive, negative, .. } = bins.pair(query, step)?;
+                Ok(Group { documents: vec![positive, negative], valid: vec![true; 2] })
+            }
+        }
+    }
+}
+
+/// Sorts all pairs of a positive and a negative of each query by the margin that the first teacher sees.
+fn margin_bins(teachers: &[Ensemble<'_>], judged: &[Judged], seed: u64) -> Result<MarginBins> {
+    let teacher = teachers.first().ok_or(Error::Nothing { what: "teachers to take margins of" })?;
+    let mut pairs = Vec::new();
+    for (query, judged) in (0..).zip(judged) {
+        let mut own = Vec::new();
+        for &positive in judged.positives.iter().filter(|_| !judged.negatives.is_empty()) {
+            let found = margins(teacher, query, positive, &judged.negatives)?;
+            let found = judged.negatives.iter().zip(found);
+            own.extend(found.map(|(&negative, margin)| MarginPair { positive, negative, margin }));
+        }
+        pairs.push((query, own));
+    }
+    MarginBins::new(pairs, seed)
+}
+
+/// The mean score of the first teacher for cells that count, have no grade, and were brought by other queries.
+fn in_batch_teacher(block: &crate::block::Block) -> f64 {
+    let crate::block::Columns::Shared(owners) = block.columns() else { return f64::NAN };
+    let (mut sum, mut count) = (0.0, 0u32);
+    for row in 0..block.queries() {
+        for (column, owner) in owners.iter().enumerate() {
+            let is_foreign = *owner != Some(row) && block.gold(row, column) == 0.0;
+            let is_seen = block.teachers() > 0 && is_foreign && block.counts(row, column);
+            if let Some(score) = is_seen.then(|| block.teacher(0, row, column)).flatten() {
+                sum += f64::from(score);
+                count += 1;
+            }
+        }
+    }
+    sum / f64::from(count)
+}

@@ -1,0 +1,170 @@
+//! What a study is about: a collection with its judgments, vectors, states and rankings.
+
+use std::path::Path;
+
+use ecphory_kernels::Level;
+use ecphory_model::Role;
+use rayon::prelude::*;
+
+use crate::body::{Body, Held, States};
+use crate::data::TrainingData;
+use crate::error::{Error, Result};
+use crate::matching::{MatchingSpec, Materials};
+use crate::run::start::StartVectors;
+use crate::score::Layout;
+use crate::source::{ScoreMatrix, Sources};
+use crate::vectors::Vectors;
+
+/// What a subject is made of.
+#[derive(Clone, Copy)]
+pub struct SubjectParts<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Documents, queries and positives.
+    pub data: &'a TrainingData,
+    /// The directory of the model that vectors and states are of.
+    pub init: &'a Path,
+    /// The model's vectors of all queries, end to end.
+    pub queries: &'a [f32],
+    /// Those of all documents.
+    pub documents: &'a [f32],
+    /// How long a vector is.
+    pub columns: usize,
+    /// The scores of a lexical search.
+    pub bm25: &'a ScoreMatrix,
+    /// The states of tokens, with words and terms; `None` where no arm needs them.
+    pub states: Option<&'a dyn States>,
+    /// The vectors of the terms that occur, for lexical heads; empty where no arm needs them.
+    pub terms: &'a [f32],
+    /// The inverse document frequency of each term.
+    pub idf: &'a [f32],
+}
+
+/// A collection that arms are compared on.
+pub struct Subject<'a> {
+    parts: SubjectParts<'a>,
+    start: StartVectors<'a>,
+    dense: ScoreMatrix,
+    maxsim: Option<ScoreMatrix>,
+    /// For each query, what is judged relevant in the end, where that is more than what may be trained on.
+    relevant: Option<Vec<Vec<u32>>>,
+}
+
+/// Documents whose token states are compared with queries at a time.
+const DOCUMENTS: usize = 32;
+
+impl<'a> Subject<'a> {
+    /// Scores all pairs with the vectors, and with the states where there are some (late interaction of the model as it is).
+    ///
+    /// # Errors
+    /// Vectors that do not fit the data, and what reading states says.
+    pub fn new(parts: SubjectParts<'a>) -> Result<Self> {
+        let queries = Vectors::new("vector of query", parts.queries, parts.columns)?;
+        let documents = Vectors::new("vector of document", parts.documents, parts.columns)?;
+        for (what, expected, got) in [
+            ("vectors of queries", parts.data.queries().len(), queries.count()),
+            ("vectors of documents", parts.data.documents().len(), documents.count()),
+            ("queries of the lexical search", queries.count(), parts.bm25.queries()),
+        ] {
+            if expected != got {
+                return Err(Error::Shape { what, expected, got });
+            }
+        }
+        let start = StartVectors::new(queries, documents)?;
+        let dense = all_pairs(&start.sides, "cosine(pooled)", parts.init, parts.data)?;
+        let maxsim = parts
+            .states
+            .map(|states| all_pairs(states, "maxsim(unit)", parts.init, parts.data))
+            .transpose()?;
+        Ok(Self { parts, start, dense, maxsim, relevant: None })
+    }
+
+    /// Judges by more than what may be trained on: for each query its relevant documents.
+    #[must_use]
+    pub fn judged_by(mut self, relevant: Vec<Vec<u32>>) -> Self {
+        self.relevant = Some(relevant);
+        self
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &'a str {
+        self.parts.name
+    }
+
+    /// Returns its documents, queries and positives.
+    pub fn data(&self) -> &'a TrainingData {
+        self.parts.data
+    }
+
+    /// Returns what it is made of.
+    pub fn parts(&self) -> &SubjectParts<'a> {
+        &self.parts
+    }
+
+    /// Returns what answers a query in the end.
+    pub fn relevant(&self, query: u32) -> &[u32] {
+        let more = self.relevant.as_ref().map(|all| &all[query as usize][..]);
+        more.unwrap_or_else(|| self.parts.data.positives(query as usize))
+    }
+
+    /// Returns the cosines of all pairs.
+    pub fn dense(&self) -> &ScoreMatrix {
+        &self.dense
+    }
+
+    /// Returns the late interaction of all pairs, of the model as it is.
+    ///
+    /// # Errors
+    /// Where the subject has no states.
+    pub fn maxsim(&self) -> Result<&ScoreMatrix> {
+        self.maxsim.as_ref().ok_or(Error::Nothing { what: "states of tokens" })
+    }
+
+    /// Returns the rankers that arms mine and learn from: `dense`, `bm25`, and `maxsim` where there are states.
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        let sources = Sources::default().with("bm25", self.parts.bm25.source());
+        let sources = sources.with("dense", self.dense.source());
+        match &self.maxsim {
+            Some(maxsim) => sources.with("maxsim", maxsim.source()),
+            None => sources,
+        }
+    }
+
+    pub(crate) fn start(&self) -> &StartVectors<'a> {
+        &self.start
+    }
+}
+
+/// Scores all pairs of a data set with a matching function that learns nothing.
+fn all_pairs(
+    states: &dyn States,
+    spec: &str,
+    init: &Path,
+    data: &TrainingData,
+) -> Result<ScoreMatrix> {
+    let level = Level::detect();
+    let body = Held::new(states, init);
+    let (columns, seed) = (body.columns(), 0);
+    let materials = Materials { columns, pooling: None, terms: &[], idf: &[], seed };
+    let matching = spec.parse::<MatchingSpec>()?.build(&materials)?;
+    let numbers = |count: usize| (0..count as u32).collect::<Vec<u32>>();
+    let (queries, documents) = (numbers(data.queries().len()), numbers(data.documents().len()));
+    let queries = matching.queries(level, &body.read(Role::Query, &queries)?)?;
+    let blocks: Vec<Vec<f32>> = documents
+        .par_chunks(DOCUMENTS)
+        .map(|documents| {
+            let documents = body.read(Role::Document, documents)?;
+            let documents = matching.documents(level, &documents)?;
+            Ok(matching.compare(level, &queries, &documents, Layout::Shared)?)
+        })
+        .collect::<Result<_>>()?;
+    let (rows, columns) = (data.queries().len(), documents.len());
+    let mut scores = vec![0.0; rows * columns];
+    for (block, found) in blocks.iter().enumerate() {
+        let width = found.len() / rows;
+        for (row, found) in found.chunks_exact(width).enumerate() {
+            scores[row * columns + block * DOCUMENTS..][..width].copy_from_slice(found);
+        }
+    }
+    ScoreMatrix::new(columns, scores)
+}

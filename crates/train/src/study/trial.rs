@@ -1,0 +1,163 @@
+//! One run of an arm on a fold.
+
+use std::collections::BTreeMap;
+
+use ecphory_core::Silent;
+use ecphory_eval::{Metric, Qrels, Run as Rankings, evaluate};
+
+use super::{Arm, Fold, Run, Subject};
+use crate::body::{Body, Held};
+use crate::error::{Error, Result};
+use crate::head::Pooling;
+use crate::matching::{MatchingSpec, Materials};
+use crate::recipe::{Recipe, Tier};
+use crate::run::course::{Course, CourseParts, SampleWeigher};
+use crate::run::mined::Mined;
+use crate::schedule::Rate;
+use crate::source::Sources;
+
+/// How many hits of a query are judged.
+const DEPTH: usize = 100;
+
+/// What a run is of.
+pub(crate) struct Trial<'t> {
+    pub(crate) subject: &'t Subject<'t>,
+    pub(crate) arm: &'t Arm,
+    pub(crate) metric: &'t Metric,
+    pub(crate) fold: &'t Fold,
+    pub(crate) rate: f32,
+    pub(crate) seed: u64,
+}
+
+impl Trial<'_> {
+    /// Trains as the arm's recipe says and judges.
+    pub(crate) fn run(&self) -> Result<Run> {
+        self.run_with(&self.subject.sources(), None)
+    }
+
+    /// The same with other sources, and with weights of samples.
+    pub(crate) fn run_with<'s>(
+        &'s self,
+        sources: &'s Sources<'s>,
+        weigher: Option<Box<dyn SampleWeigher + 's>>,
+    ) -> Result<Run> {
+        let Some(recipe) = &self.arm.recipe else { return self.untrained() };
+        let mined = self.mined(recipe, sources)?;
+        let mut course = self.course(recipe, &mined, sources)?;
+        course.weigher = weigher;
+        let mut run = Run::default();
+        let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
+        self.steps(&mut course, recipe, 0..steps, &mut run)?;
+        run.values = self.judged(&mut course)?;
+        Ok(run)
+    }
+
+    /// Judges the model as it is.
+    fn untrained(&self) -> Result<Run> {
+        let dense = self.subject.dense();
+        let rows = self.fold.test.iter().map(|&query| Ok(dense.row(query)?.to_vec()));
+        let scores = rows.collect::<Result<Vec<_>>>()?.concat();
+        Ok(Run { values: self.judge(&scores)?, notes: BTreeMap::new() })
+    }
+
+    /// Mines negatives for the queries that are trained on.
+    pub(crate) fn mined(&self, recipe: &Recipe, sources: &Sources<'_>) -> Result<Mined> {
+        let data = self.subject.data();
+        let mut left_out: Vec<u32> = (0..data.queries().len() as u32).collect();
+        left_out.retain(|query| self.fold.train.binary_search(query).is_err());
+        Mined::new(data, recipe, left_out, sources, self.seed, &Silent)
+    }
+
+    /// Puts what learns together.
+    pub(crate) fn course<'s>(
+        &'s self,
+        recipe: &'s Recipe,
+        mined: &'s Mined,
+        sources: &'s Sources<'s>,
+    ) -> Result<Course<'s>> {
+        let (subject, parts) = (self.subject, self.subject.parts());
+        let (body, pooling): (Box<dyn Body + 's>, _) = match recipe.tier {
+            Tier::Vectors => (Box::new(Held::new(&subject.start().sides, parts.init)), None),
+            Tier::States => {
+                let states = parts.states.ok_or(Error::Nothing { what: "states of tokens" })?;
+                (Box::new(Held::new(states, parts.init)), Some(Pooling::Mean))
+            }
+            Tier::Model => return Err(Error::Nothing { what: "encoders that learn in a study" }),
+        };
+        let (columns, terms, idf, seed) = (body.columns(), parts.terms, parts.idf, self.seed);
+        let materials = Materials { columns, pooling, terms, idf, seed };
+        let matching = recipe.matching.parse::<MatchingSpec>()?.build(&materials)?;
+        Course::new(CourseParts {
+            data: subject.data(),
+            recipe,
+            seed,
+            judged: &mined.judged,
+            trained: self.fold.train.clone(),
+            sources,
+            vectors: Some(subject.start().sides.0),
+            body,
+            matching,
+        })
+    }
+
+    /// Trains for some steps, and notes the means of what they saw.
+    pub(crate) fn steps(
+        &self,
+        course: &mut Course<'_>,
+        recipe: &Recipe,
+        steps: std::ops::Range<u64>,
+        run: &mut Run,
+    ) -> Result<()> {
+        let total = course.steps_per_epoch * recipe.schedule.epochs as u64;
+        let rate = Rate::new(recipe.optimiser.schedule.parse()?, total)?;
+        let count = (steps.end - steps.start).max(1) as f64;
+        for step in steps {
+            let loss = course.step(step, self.rate * rate.factor(step) as f32)?;
+            let seen = course.seen;
+            for (name, value) in [
+                ("loss", loss),
+                ("gradient norm", seen.norm),
+                ("teacher's score of in-batch negatives", seen.in_batch_teacher),
+            ] {
+                if value.is_finite() {
+                    *run.notes.entry(name).or_default() += value / count;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches with the queries of the fold.
+    pub(crate) fn judged(&self, course: &mut Course<'_>) -> Result<Vec<(u32, f64)>> {
+        let documents: Vec<u32> = (0..self.subject.data().documents().len() as u32).collect();
+        let scores =
+            course.evaluated(|course| course.scores(&self.fold.test, &documents, &Silent))?;
+        self.judge(&scores)
+    }
+
+    /// Judges the scores of all documents for the queries of the fold, row by row.
+    pub(crate) fn judge(&self, scores: &[f32]) -> Result<Vec<(u32, f64)>> {
+        let width = self.subject.data().documents().len();
+        let (mut qrels, mut rankings) = (Qrels::default(), Rankings::new("study"));
+        for (&query, row) in self.fold.test.iter().zip(scores.chunks_exact(width)) {
+            let name = query.to_string();
+            for document in self.subject.relevant(query) {
+                qrels.insert(&name, &document.to_string(), 1).expect("they are named once");
+            }
+            let mut order: Vec<u32> = (0..width as u32).collect();
+            let by_score =
+                |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
+            let depth = DEPTH.min(width);
+            if depth < width {
+                order.select_nth_unstable_by(depth, by_score);
+            }
+            order.truncate(depth);
+            order.sort_unstable_by(by_score);
+            let hits = order.iter().map(|&d| (d.to_string(), f64::from(row[d as usize])));
+            rankings.insert(name, hits.collect())?;
+        }
+        let found = evaluate(self.metric, &qrels, &rankings).values;
+        let number = |name: &String| name.parse().expect("it was written as a number");
+        Ok(found.iter().map(|(name, &value)| (number(name), value)).collect())
+    }
+}
