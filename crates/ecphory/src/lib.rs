@@ -49,6 +49,7 @@ mod mining;
 pub mod pipeline;
 pub mod read;
 mod reader;
+mod resampling;
 mod search;
 #[cfg(test)]
 #[path = "../tests/it/tiny_model.rs"]
@@ -70,6 +71,7 @@ pub use fusion::{FusionMethod, fuse_runs};
 pub use mining::{Mined, MiningRequest, Nearness, PipelineSearcher, TeacherRequest};
 pub use pipeline::Pipeline;
 pub use reader::Reader;
+pub use resampling::{Protocol, Resampled, ResampledSplit, ResamplingRequest};
 pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
 pub use training::TrainingRequest;
 

@@ -84,9 +84,7 @@ impl Reader {
         progress: &dyn Progress,
     ) -> Result<Vec<Response>> {
         let each = Each { pipeline, queries, k: options.k };
-        self.each(each, progress, |execution, watch| {
-            self.respond(execution, options, watch)
-        })
+        self.each(each, progress, |execution, watch| self.respond(execution, options, watch))
     }
 
     /// Ranks documents for many queries, without turning addresses into hits: each ranking with its notes.

@@ -52,9 +52,8 @@ impl<'a> PipelineSearcher<'a> {
             Some(Candidate { document, score: hit.score })
         };
         let mut candidates: Vec<Candidate> = hits.iter().filter_map(candidate).collect();
-        candidates.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then_with(|| a.document.cmp(&b.document))
-        });
+        candidates
+            .sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.document.cmp(&b.document)));
         candidates
     }
 
@@ -69,11 +68,7 @@ impl<'a> PipelineSearcher<'a> {
 }
 
 impl Searcher for PipelineSearcher<'_> {
-    fn search(
-        &self,
-        queries: &[u32],
-        depth: usize,
-    ) -> ecphory_train::Result<Vec<Vec<Candidate>>> {
+    fn search(&self, queries: &[u32], depth: usize) -> ecphory_train::Result<Vec<Vec<Candidate>>> {
         if depth == 0 {
             return Ok(vec![Vec::new(); queries.len()]);
         }

@@ -40,6 +40,8 @@ impl<'a> ChannelTeacher<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self> {
         let reader = request.reader;
+        // Names an unknown channel; a pipeline such as `hybrid` has no exact score of any document.
+        reader.coverage(&request.channel)?;
         let plan = Plan::new(reader, &Pipeline::Channel(request.channel.clone()))?;
         let numbers = Numbers::new(&reader.snapshot, documents)?;
         Ok(Self { reader, plan, queries, numbers, progress, block: Mutex::default() })
@@ -64,7 +66,8 @@ impl Teacher for ChannelTeacher<'_> {
     fn scores(&self, query: u32, documents: &[u32]) -> ecphory_train::Result<Vec<f32>> {
         let missing = |document| TrainError::NoScore { query, document };
         let address = |&document: &u32| self.numbers.address(document).ok_or(missing(document));
-        let at: Vec<DocAddress> = documents.iter().map(address).collect::<Result<_, _>>()?;
+        let at: Vec<DocAddress> =
+            documents.iter().map(address).collect::<ecphory_train::Result<_>>()?;
         let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
         let (number, place) = (query as usize / QUERY_BLOCK, query as usize % QUERY_BLOCK);
         if block.as_ref().is_none_or(|block| block.number != number) {
