@@ -9,7 +9,7 @@ mod delete;
 mod encode;
 mod eval;
 mod fuse;
-mod index;
+pub mod index;
 mod inspect;
 mod mine;
 mod models;
