@@ -23,6 +23,12 @@ pub(crate) struct Each<'a> {
     pub(crate) k: usize,
 }
 
+/// The ranking of one query.
+pub(crate) struct Ranked {
+    pub(crate) hits: Vec<Scored<DocAddress>>,
+    pub(crate) notes: Vec<String>,
+}
+
 /// A view of one commit of a collection, which never changes.
 #[derive(Clone, Debug)]
 pub struct Reader {
@@ -87,18 +93,14 @@ impl Reader {
         self.each(each, progress, |execution, watch| self.respond(execution, options, watch))
     }
 
-    /// Ranks documents for many queries, without turning addresses into hits: each ranking with its notes.
+    /// Ranks documents for many queries, without turning addresses into hits.
     ///
     /// # Errors
     /// As [`Reader::search_batch`].
-    pub(crate) fn rankings(
-        &self,
-        each: Each<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Vec<(Vec<Scored<DocAddress>>, Vec<String>)>> {
+    pub(crate) fn rankings(&self, each: Each<'_>, progress: &dyn Progress) -> Result<Vec<Ranked>> {
         self.each(each, progress, |mut execution, mut watch| {
             let ran = execution.run(each.k, &mut watch)?;
-            Ok((ran.hits, execution.notes))
+            Ok(Ranked { hits: ran.hits, notes: execution.notes })
         })
     }
 

@@ -116,7 +116,7 @@ impl Engine {
             let pushed = queries.push((*query).clone());
             debug_assert!(pushed.is_ok());
         }
-        let note = self.note(train, test, request, encoder.fingerprint());
+        let note = note(train, test, request, encoder.fingerprint());
         write_dataset(&request.out, &test.corpus, &queries, &splits, &[("split.json", note)])?;
         let split = |(name, qrels): &Named| ResampledSplit {
             name: name.clone(),
@@ -126,24 +126,19 @@ impl Engine {
         let same_id = known.len() - trained.len();
         Ok(Resampled { splits: splits.iter().map(split).collect(), same_id, unmatched })
     }
+}
 
-    fn note(
-        &self,
-        train: &Dataset,
-        test: &Dataset,
-        request: &ResamplingRequest,
-        fingerprint: &str,
-    ) -> String {
-        let protocol = match request.protocol {
-            Protocol::Restrain { neighbours } => json!({"restrain": {"neighbours": neighbours}}),
-            Protocol::RestTest { groups } => json!({"resttest": {"groups": groups}}),
-        };
-        let note = json!({
-            "data": test.name, "train": train.split, "test": test.split, "protocol": protocol,
-            "encoder": request.encoder, "fingerprint": fingerprint, "seed": request.seed,
-        });
-        format!("{note:#}\n")
-    }
+/// Says how the splits were made.
+fn note(train: &Dataset, test: &Dataset, request: &ResamplingRequest, fingerprint: &str) -> String {
+    let protocol = match request.protocol {
+        Protocol::Restrain { neighbours } => json!({"restrain": {"neighbours": neighbours}}),
+        Protocol::RestTest { groups } => json!({"resttest": {"groups": groups}}),
+    };
+    let note = json!({
+        "data": test.name, "train": train.split, "test": test.split, "protocol": protocol,
+        "encoder": request.encoder, "fingerprint": fingerprint, "seed": request.seed,
+    });
+    format!("{note:#}\n")
 }
 
 /// What splits are drawn from.
@@ -233,7 +228,9 @@ fn unit(mut vectors: Vec<f32>, columns: usize) -> Vec<f32> {
     for row in vectors.chunks_exact_mut(columns) {
         let length = dot(Level::detect(), row, row).sqrt();
         if length > 0.0 {
-            row.iter_mut().for_each(|value| *value /= length);
+            for value in row {
+                *value /= length;
+            }
         }
     }
     vectors

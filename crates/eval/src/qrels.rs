@@ -94,6 +94,7 @@ impl Qrels {
     }
 
     /// Returns the judgments of the queries with these ids.
+    #[must_use]
     pub fn of_queries<'a>(&self, queries: impl IntoIterator<Item = &'a str>) -> Self {
         let found = |id: &str| self.queries.get_key_value(id);
         let found = queries.into_iter().filter_map(found);

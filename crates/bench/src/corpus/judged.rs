@@ -38,9 +38,10 @@ pub fn read(count: usize) -> Result<Judged> {
     let mut collected = Collected::default();
     for wanted in SETS {
         for entry in &entries {
-            let is_wanted = match wanted.ends_with('/') {
-                true => entry.name.starts_with(wanted),
-                false => entry.name == wanted,
+            let is_wanted = if wanted.ends_with('/') {
+                entry.name.starts_with(wanted)
+            } else {
+                entry.name == wanted
             };
             if is_wanted && collected.judged.queries.len() < count {
                 collected.add(entry, count)?;
@@ -90,7 +91,7 @@ impl Collected {
         count: usize,
     ) -> Result<()> {
         let set = Dataset::open(path, Some(split)).context("a data set")?;
-        for query in set.queries.iter() {
+        for query in &set.queries {
             let judged = set.qrels.queries[&query.id].iter();
             let answer =
                 judged.filter(|(_, grade)| **grade > 0).find_map(|(id, _)| numbers.get(id));

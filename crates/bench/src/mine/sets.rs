@@ -31,8 +31,9 @@ impl Set {
             hash.update(text.as_bytes());
             hash.update([0]);
         }
-        let digest: String = hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect();
-        let folder = cache::folder(&format!("mine-{digest}"))?;
+        let digest = hash.finalize();
+        let digest = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        let folder = cache::folder(&format!("mine-{digest:08x}"))?;
         let options = EncoderOptions { max_tokens: Some(TOKENS_MAX), ..EncoderOptions::default() };
         let encoder = Encoder::open(model, &options)?;
         let set = Self {

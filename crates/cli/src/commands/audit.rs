@@ -18,17 +18,14 @@ pub fn audit(args: &Audit, context: &Context) -> anyhow::Result<()> {
     let test = context.dataset_split(&args.name, Some(&args.test))?;
     let options = LeakageOptions { words: args.words, overlap: args.overlap, shared: args.shared };
     let of_test = Judged { queries: &test.queries, qrels: Some(&test.qrels) };
-    let (found, texts) = match &args.queries {
-        Some(path) => {
-            let queries = Queries::read(path)?;
-            let of_train = Judged { queries: &queries, qrels: None };
-            (options.compare(of_train, of_test)?, queries)
-        }
-        None => {
-            let train = context.dataset_split(&args.name, Some(&args.train))?;
-            let of_train = Judged { queries: &train.queries, qrels: Some(&train.qrels) };
-            (options.compare(of_train, of_test)?, train.queries)
-        }
+    let (found, texts) = if let Some(path) = &args.queries {
+        let queries = Queries::read(path)?;
+        let of_train = Judged { queries: &queries, qrels: None };
+        (options.compare(of_train, of_test)?, queries)
+    } else {
+        let train = context.dataset_split(&args.name, Some(&args.train))?;
+        let of_train = Judged { queries: &train.queries, qrels: Some(&train.qrels) };
+        (options.compare(of_train, of_test)?, train.queries)
     };
     if context.common.json {
         return print_json(&as_json(args, &found));

@@ -7,7 +7,7 @@ use ecphory_train::miner::{Candidate, Searcher};
 use ecphory_train::{Error as TrainError, Ids};
 
 use super::numbers::Numbers;
-use crate::reader::Each;
+use crate::reader::{Each, Ranked};
 use crate::{Error, Pipeline, Reader, Result};
 
 /// Ranks documents for a miner by a pipeline over a collection, the queries of a block on all threads.
@@ -76,7 +76,7 @@ impl Searcher for PipelineSearcher<'_> {
         let each = Each { pipeline: self.pipeline, queries: &texts, k: depth };
         let found = self.reader.rankings(each, &Unshown(self.progress)).map_err(foreign)?;
         let mut rankings = Vec::with_capacity(found.len());
-        for (hits, notes) in found {
+        for Ranked { hits, notes } in found {
             rankings.push(self.candidates(&hits));
             self.note(notes);
         }

@@ -93,7 +93,7 @@ impl LeakageOptions {
         self.check()?;
         let mut same_id = Vec::new();
         let mut rest = Vec::new();
-        for query in test.queries.iter() {
+        for query in test.queries {
             match train.queries.text(&query.id) {
                 Some(_) => same_id.push(query.id.clone()),
                 None => rest.push(query),
@@ -102,7 +102,7 @@ impl LeakageOptions {
         let mut grams = Grams::new(self.words, rest.iter().map(|query| &*query.text));
         // Of each test query the best training query so far: what it has in common, and its id.
         let mut best: Vec<Option<(f64, &str)>> = vec![None; rest.len()];
-        for query in train.queries.iter() {
+        for query in train.queries {
             grams.for_each_like(&query.text, &mut |test, overlap| {
                 let same =
                     overlap >= 1.0 && grams::words(&query.text) == grams::words(&rest[test].text);

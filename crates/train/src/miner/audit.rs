@@ -91,6 +91,9 @@ mod tests {
     use super::*;
     use crate::teacher::Teacher;
 
+    /// Query, positive and document.
+    type Numbers = (u32, u32, u32);
+
     /// Scores documents by a list, for every query with something less.
     struct Listed(Vec<f32>);
 
@@ -101,7 +104,7 @@ mod tests {
         }
     }
 
-    fn audit(keep: usize) -> (Vec<Vec<u32>>, Vec<(u32, u32, u32)>) {
+    fn audit(keep: usize) -> (Vec<Vec<u32>>, Vec<Numbers>) {
         let teacher = Listed(vec![5.0, 4.0, 6.0, 4.5, 2.0, 4.9]);
         let margin = TeacherMargin::below(&teacher, 0.25).unwrap();
         let audit = MarginAudit::new(margin, keep);
