@@ -65,6 +65,15 @@ pub struct Python {
 impl Python {
     /// Makes the virtual environment of `peers/NAME.txt` unless it is there with these requirements.
     pub fn with(name: &str) -> Result<Self> {
+        Self::above(name, None)
+    }
+
+    /// Makes an environment that has the packages of another one too, such as gigabytes of PyTorch.
+    pub fn beside(name: &str, below: &Self) -> Result<Self> {
+        Self::above(name, Some(&packages_of(&below.interpreter)?))
+    }
+
+    fn above(name: &str, packages: Option<&Path>) -> Result<Self> {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let requirements = scripts.join(format!("{name}.txt"));
         let wanted = fs_err::read_to_string(&requirements)?;
@@ -77,11 +86,23 @@ impl Python {
         eprintln!("installing {} (minutes, once)", requirements.display());
         // Python's own name for the step, so that any Python 3 will do.
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        if let Some(packages) = packages {
+            let own = packages_of(&interpreter)?;
+            fs_err::write(own.join("below.pth"), packages.display().to_string())?;
+        }
         let mut pip = Command::new(&interpreter);
         run(pip.args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
         fs_err::write(&mark, wanted)?;
         Ok(Self { interpreter, scripts })
     }
+}
+
+/// The folder in which an interpreter has its packages.
+fn packages_of(interpreter: &Path) -> Result<PathBuf> {
+    let ask = ["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"];
+    let output = Command::new(interpreter).args(ask).output()?;
+    ensure!(output.status.success(), "{} does not run", interpreter.display());
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
 /// Runs a command to its end; its output goes to ours on standard error.

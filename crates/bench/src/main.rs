@@ -12,6 +12,7 @@ mod cache;
 mod compare;
 mod corpus;
 mod encode;
+mod mine;
 mod process;
 mod side;
 mod sizes;
@@ -35,6 +36,8 @@ enum Workload {
     Bm25(bm25::Options),
     /// Encoding with the same weights: onnxruntime, sentence-transformers, candle, fastembed, the processor's peak.
     Encode(encode::Options),
+    /// Hard negatives of 10,000 queries: sentence-transformers, with faiss and without.
+    Mine(mine::Options),
     /// The transactional store: searching while writing, rewriting everything, memory, writing.
     Store(store::Options),
     /// Translations found by multilingual-e5-small, against what is published of it.
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
     match Args::parse().workload {
         Workload::Bm25(options) => bm25::run(&options),
         Workload::Encode(options) => encode::run(&options),
+        Workload::Mine(options) => mine::run(&options),
         Workload::Store(options) => store::run(&options),
         Workload::Tatoeba(options) => tatoeba::run(&options),
         Workload::Train(options) => train::run(&options),

@@ -10,12 +10,12 @@ use ecphory_model::Precision;
 use serde_json::{Value, json};
 
 use crate::encode::served::Served;
-use crate::{bm25, encode, train};
+use crate::{bm25, encode, mine, train};
 
 /// Which side to be.
 #[derive(Args)]
 pub struct Options {
-    /// `ours-bm25`, `tantivy`, `ours-encode`, `ours-encode-int8`, `candle` or `ours-train`
+    /// `ours-bm25`, `tantivy`, `ours-encode`, `ours-encode-int8`, `candle`, `ours-mine` or `ours-train`
     name: String,
     /// How many threads the side may use
     #[arg(long, default_value_t = 1)]
@@ -36,6 +36,7 @@ pub fn run(options: &Options) -> Result<()> {
         "tantivy" => Box::new(bm25::tantivy::Tantivy::new(options.threads)),
         "ours-encode" => encoder(options.threads, Precision::default())?,
         "ours-encode-int8" => encoder(options.threads, Precision::Int8)?,
+        "ours-mine" => Box::new(mine::ours::Ours::new(options.threads)?),
         "ours-train" => Box::new(train::ours::Ours::new(options.threads)?),
         #[cfg(feature = "candle")]
         "candle" => Box::new(Served::new(encode::candle::Candle::default())),

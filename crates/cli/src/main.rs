@@ -12,6 +12,7 @@ mod context;
 mod cratedocs;
 mod failure;
 mod judging;
+mod prepared;
 mod progress;
 mod table;
 

@@ -45,9 +45,11 @@ mod error;
 mod explanation;
 pub mod export;
 mod fusion;
+mod mining;
 pub mod pipeline;
 pub mod read;
 mod reader;
+mod resampling;
 mod search;
 #[cfg(test)]
 #[path = "../tests/it/tiny_model.rs"]
@@ -66,8 +68,10 @@ pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Fact};
 pub use fusion::{FusionMethod, fuse_runs};
+pub use mining::{Mined, MiningRequest, Nearness, PipelineSearcher, TeacherRequest};
 pub use pipeline::Pipeline;
 pub use reader::Reader;
+pub use resampling::{Protocol, Resampled, ResampledSplit, ResamplingRequest};
 pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
 pub use training::TrainingRequest;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ecphory_core::{Document, Progress, Silent};
+use ecphory_core::{DocAddress, Document, Progress, Scored, Silent};
 use ecphory_index::{ChannelKind, ComponentSize, Coverage, Schema, Snapshot};
 use ecphory_model::Role;
 use rayon::prelude::*;
@@ -14,6 +14,20 @@ use crate::search::{
     resolve,
 };
 use crate::{Engine, Error, Pipeline, Result};
+
+/// Queries that are answered by one pipeline, and how deep.
+#[derive(Clone, Copy)]
+pub(crate) struct Each<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) queries: &'a [&'a str],
+    pub(crate) k: usize,
+}
+
+/// The ranking of one query.
+pub(crate) struct Ranked {
+    pub(crate) hits: Vec<Scored<DocAddress>>,
+    pub(crate) notes: Vec<String>,
+}
 
 /// A view of one commit of a collection, which never changes.
 #[derive(Clone, Debug)]
@@ -75,8 +89,30 @@ impl Reader {
         options: &SearchOptions,
         progress: &dyn Progress,
     ) -> Result<Vec<Response>> {
-        if options.k == 0 || options.k > HITS_MAX {
-            return Err(Error::Hits { k: options.k, max: HITS_MAX });
+        let each = Each { pipeline, queries, k: options.k };
+        self.each(each, progress, |execution, watch| self.respond(execution, options, watch))
+    }
+
+    /// Ranks documents for many queries, without turning addresses into hits.
+    ///
+    /// # Errors
+    /// As [`Reader::search_batch`].
+    pub(crate) fn rankings(&self, each: Each<'_>, progress: &dyn Progress) -> Result<Vec<Ranked>> {
+        self.each(each, progress, |mut execution, mut watch| {
+            let ran = execution.run(each.k, &mut watch)?;
+            Ok(Ranked { hits: ran.hits, notes: execution.notes })
+        })
+    }
+
+    /// Plans once, encodes the queries in one batch, and lets `answer` run the plan for each on all threads.
+    fn each<T: Send>(
+        &self,
+        Each { pipeline, queries, k }: Each<'_>,
+        progress: &dyn Progress,
+        answer: impl Fn(Execution<'_, '_>, Stopwatch<'_>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        if k == 0 || k > HITS_MAX {
+            return Err(Error::Hits { k, max: HITS_MAX });
         }
         let clock = self.engine.clock();
         let mut shared = Stopwatch::new(clock);
@@ -93,12 +129,13 @@ impl Reader {
             for (stage, took) in &shared {
                 watch.add(stage, *took);
             }
-            let response = self.answer(&plan, &cues, options, watch);
+            let notes = plan.notes.clone();
+            let answered = answer(Execution { plan: &plan, cues: &cues, notes }, watch);
             progress.advance(1);
-            response
+            answered
         };
         let answers = if let [query] = queries {
-            answer((0, query)).map(|response| vec![response])
+            answer((0, query)).map(|answered| vec![answered])
         } else {
             self.engine.pool().install(|| queries.par_iter().enumerate().map(answer).collect())
         };
@@ -107,7 +144,7 @@ impl Reader {
     }
 
     /// Encodes all queries for each dense channel of the plan that has anything to compare with.
-    fn encode_queries(
+    pub(crate) fn encode_queries(
         &self,
         plan: &Plan<'_>,
         queries: &[&str],
@@ -142,14 +179,12 @@ impl Reader {
     }
 
     /// Runs the plan for one query and turns addresses into hits.
-    fn answer(
+    fn respond(
         &self,
-        plan: &Plan<'_>,
-        cues: &[Cue],
+        mut execution: Execution<'_, '_>,
         options: &SearchOptions,
         mut watch: Stopwatch<'_>,
     ) -> Result<Response> {
-        let mut execution = Execution { plan, cues, notes: plan.notes.clone() };
         let ran = execution.run(options.k, &mut watch)?;
         let hits = self.hits(&execution, &ran, options, &mut watch)?;
         Ok(Response { hits, timings: watch.finish(), notes: execution.notes })
@@ -253,7 +288,7 @@ impl Reader {
 }
 
 /// Returns the query as each channel of the plan sees it.
-fn cues(plan: &Plan<'_>, query: &str, number: usize, vectors: &[Vec<f32>]) -> Vec<Cue> {
+pub(crate) fn cues(plan: &Plan<'_>, query: &str, number: usize, vectors: &[Vec<f32>]) -> Vec<Cue> {
     plan.channels
         .iter()
         .zip(vectors)

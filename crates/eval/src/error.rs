@@ -157,6 +157,22 @@ pub enum Error {
         file: &'static str,
     },
 
+    /// A folder that is to be made is there.
+    #[error("{} exists already; name another place", path.display())]
+    OutputExists {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A judgment cannot be written in three columns.
+    #[error("the id `{id}` of a judgment: {reason}")]
+    Judgment {
+        /// The id of the query or the document.
+        id: String,
+        /// What is wrong with it.
+        reason: Box<LineError>,
+    },
+
     /// The judgments name a query whose text is not there.
     #[error("{}: the judgments name query `{query}`, which has no text", path.display())]
     QueryWithoutText {
@@ -248,11 +264,13 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Io { source } => ErrorKind::of_io(source),
+            Error::OutputExists { .. } => ErrorKind::Conflict,
             Error::Line { .. }
             | Error::Empty { .. }
             | Error::Run { .. }
             | Error::NothingJudged { .. }
             | Error::TooFewQueries { .. }
+            | Error::Judgment { .. }
             | Error::QueryWithoutText { .. } => ErrorKind::Input,
             Error::UnknownMetric { .. }
             | Error::MetricParameter { .. }

@@ -13,11 +13,13 @@ mod evaluate;
 #[allow(clippy::doc_markdown, reason = "the guide is prose, read outside rustdoc too")]
 #[doc = include_str!("../../../docs/guide/evaluation.md")]
 pub mod guide {}
+pub mod leakage;
 pub mod lines;
 pub mod metric;
 mod qrels;
 mod queries;
 pub mod ranking;
+pub mod resample;
 mod run;
 pub mod significance;
 

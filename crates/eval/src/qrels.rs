@@ -5,6 +5,7 @@
 //! judgment means pooled but not judged, as in `trec_eval`.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, LineError, Result};
@@ -68,6 +69,36 @@ impl Qrels {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Writes the judgments in the layout of BEIR, in the order of the ids.
+    ///
+    /// # Errors
+    /// Where an id cannot be a column, or they cannot be written.
+    pub fn write(&self, out: &mut dyn Write) -> Result<()> {
+        writeln!(out, "query-id\tcorpus-id\tscore")?;
+        let is_column =
+            |id: &str| !id.is_empty() && id.trim() == id && !id.contains(['\t', '\n', '\r']);
+        for (query, judged) in &self.queries {
+            for (document, judgment) in judged {
+                if let Some(id) = [query, document].into_iter().find(|id| !is_column(id)) {
+                    return Err(Error::Judgment {
+                        id: id.clone(),
+                        reason: Box::new(LineError::NotAColumn),
+                    });
+                }
+                writeln!(out, "{query}\t{document}\t{judgment}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the judgments of the queries with these ids.
+    #[must_use]
+    pub fn of_queries<'a>(&self, queries: impl IntoIterator<Item = &'a str>) -> Self {
+        let found = |id: &str| self.queries.get_key_value(id);
+        let found = queries.into_iter().filter_map(found);
+        Self { queries: found.map(|(id, judged)| (id.clone(), judged.clone())).collect() }
     }
 
     /// Returns the judgment of a pair; `None` where it is not in the pool.

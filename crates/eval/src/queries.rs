@@ -2,6 +2,7 @@
 //!
 //! Two layouts: the JSON lines of BEIR (`_id`, `text`; other keys are left alone) and `id<TAB>text`.
 
+use std::io::Write;
 use std::path::Path;
 
 use rustc_hash::FxHashMap;
@@ -68,6 +69,18 @@ impl Queries {
             return Err(LineError::DuplicateQuery { query: query.id });
         }
         self.entries.push(query);
+        Ok(())
+    }
+
+    /// Writes the queries as JSON lines, as [`Queries::read`] reads them.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn write(&self, out: &mut dyn Write) -> Result<()> {
+        for Query { id, text } in &self.entries {
+            let line = serde_json::json!({ "_id": id, "text": text });
+            writeln!(out, "{line}")?;
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Line breaks inside a text become spaces, so that every side, in whatever language, reads the same texts
 //! with the plainest of readers, and a text's line number is its name.
 
+pub mod judged;
 pub mod linux_doc;
 pub mod scifact;
 pub mod xquad;

@@ -21,9 +21,9 @@ pub struct SciFact {
 #[derive(Deserialize)]
 pub(super) struct Record {
     #[serde(rename = "_id")]
-    id: String,
+    pub(super) id: String,
     #[serde(default)]
-    title: String,
+    pub(super) title: String,
     pub(super) text: String,
 }
 

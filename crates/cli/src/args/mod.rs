@@ -6,6 +6,8 @@
 )]
 
 mod encode;
+mod mine;
+mod resample;
 mod train;
 mod upkeep;
 
@@ -15,6 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ecphory::Precision;
 
 pub use encode::{Encode, RoleName, ValueName};
+pub use mine::Mine;
+pub use resample::{Audit, ProtocolName, Split};
 pub use train::Train;
 pub use upkeep::{Add, Backup, Check, Compact, Delete, DurabilityLevel, Migrate, Restore};
 
@@ -68,10 +72,12 @@ pub enum Command {
     Fuse(Fuse),
     Encode(Encode),
     Train(Train),
+    Mine(Mine),
+    Split(Split),
     /// List, pull, show and convert models.
     #[command(subcommand, after_help = "Example:\n  ecphory models pull minilm")]
     Models(Models),
-    /// List and show the judged data sets found through ECPHORY_DATA.
+    /// List, show and audit the judged data sets found through ECPHORY_DATA.
     #[command(subcommand, after_help = "Example:\n  ecphory data show scifact")]
     Data(Data),
     Inspect(Inspect),
@@ -342,6 +348,7 @@ pub enum Data {
         /// NAME or NAME/SPLIT, or a directory.
         name: String,
     },
+    Audit(Audit),
 }
 
 /// Show what a collection holds.

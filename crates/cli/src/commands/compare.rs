@@ -1,22 +1,17 @@
 //! `ecphory compare`: which of several runs or pipelines is better, and whether the data can tell.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
+use ecphory::ChannelRequest;
 use ecphory::eval::compare::{ComparedSet, Comparison};
 use ecphory::eval::{Dataset, EvaluateOptions, Metric, Qrels, Run as TrecRun};
-use ecphory::{BulkOptions, ChannelRequest, Collection};
-use fs_err as fs;
 
 use crate::args::Compare;
 use crate::commands::run::write_whole;
 use crate::commands::{index, run};
 use crate::context::{Context, print_json};
 use crate::judging::{Against, metrics, of_runs, options, read_run};
-
-/// The channels of a collection that is made from a data set.
-const CHANNELS: &[&str] = &["bm25", "dense=minilm"];
+use crate::prepared::{CHANNELS, collection_of};
 
 /// The pipelines that are compared where none is named.
 const PIPELINES: &[&str] = &["bm25", "dense", "hybrid"];
@@ -107,51 +102,4 @@ fn runs_of(
         runs.push(answered.run);
     }
     Ok(runs)
-}
-
-/// Opens the collection that an earlier call made of the same bytes, channels and models, or makes it.
-fn collection_of(
-    dataset: &Dataset,
-    requests: &[ChannelRequest],
-    context: &Context,
-) -> anyhow::Result<Collection> {
-    let path = place_of(&dataset.name, &dataset.corpus, requests, context)?;
-    let collection = if path.join("CURRENT").is_file() {
-        context.engine.open(&path)?
-    } else {
-        let collection = context.engine.create(&path, requests)?;
-        let options = BulkOptions::default();
-        let corpus = index::build(&collection, &dataset.corpus, true, options, context)?;
-        if !corpus.skipped.is_empty() {
-            let count = corpus.skipped.len();
-            context.notice(&format!(
-                "note: {}: left out {count} empty or malformed documents",
-                dataset.name
-            ));
-        }
-        collection
-    };
-    index::fill(&collection, &path, context)?;
-    Ok(collection)
-}
-
-/// Returns where the collection of a data set is kept: its name, and a hash of everything it comes from.
-fn place_of(
-    name: &str,
-    corpus: &Path,
-    requests: &[ChannelRequest],
-    context: &Context,
-) -> anyhow::Result<PathBuf> {
-    let mut hasher = DefaultHasher::new();
-    fs::read(corpus)?.hash(&mut hasher);
-    for request in requests {
-        request.to_string().hash(&mut hasher);
-        if let Some(encoder) = context.engine.requested_encoder(request)? {
-            encoder.fingerprint().hash(&mut hasher);
-        }
-    }
-    let folder = context.cache.join("collections");
-    fs::create_dir_all(&folder)?;
-    let name = name.replace(['/', '\\'], "-");
-    Ok(folder.join(format!("{name}-{:016x}.ecp", hasher.finish())))
 }

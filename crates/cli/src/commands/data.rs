@@ -7,15 +7,17 @@ use ecphory::read::{self, ReadOptions};
 use serde_json::json;
 
 use crate::args::Data;
+use crate::commands::audit::audit;
 use crate::context::{Context, print_json};
 use crate::failure::Failure;
 use crate::table::Table;
 
-/// Lists or shows data sets.
+/// Lists, shows or audits data sets.
 pub fn data(args: &Data, context: &Context) -> anyhow::Result<()> {
     match args {
         Data::List => list(context),
         Data::Show { name } => show(name, context),
+        Data::Audit(args) => audit(args, context),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one module each: arguments and context in, output out.
 
 mod add;
+mod audit;
 mod care;
 mod compare;
 mod data;
@@ -8,12 +9,14 @@ mod delete;
 mod encode;
 mod eval;
 mod fuse;
-mod index;
+pub mod index;
 mod inspect;
+mod mine;
 mod models;
 mod quickstart;
 mod run;
 mod search;
+mod split;
 mod train;
 
 use crate::args::Command;
@@ -33,6 +36,8 @@ pub fn dispatch(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Fuse(args) => fuse::fuse(args, context),
         Command::Encode(args) => encode::encode(args, context),
         Command::Train(args) => train::train(args, context),
+        Command::Mine(args) => mine::mine(args, context),
+        Command::Split(args) => split::split(args, context),
         Command::Models(args) => models::models(args, context),
         Command::Data(args) => data::data(args, context),
         Command::Inspect(args) => inspect::inspect(args, context),

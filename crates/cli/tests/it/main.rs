@@ -12,6 +12,7 @@ mod encode;
 mod judge;
 mod kill;
 mod main_job;
+mod mine;
 mod support;
 #[path = "../../../ecphory/tests/it/tiny_model.rs"]
 mod tiny_model;

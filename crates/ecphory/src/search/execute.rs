@@ -238,7 +238,11 @@ impl Execution<'_, '_> {
         }
     }
 
-    fn channel_scores(&self, channel: usize, docs: &[DocAddress]) -> Result<Vec<Option<f32>>> {
+    pub(crate) fn channel_scores(
+        &self,
+        channel: usize,
+        docs: &[DocAddress],
+    ) -> Result<Vec<Option<f32>>> {
         if docs.is_empty() {
             return Ok(Vec::new());
         }

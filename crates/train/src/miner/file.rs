@@ -45,16 +45,33 @@ pub fn write_mined(path: &Path, sets: &[MinedSet], queries: &Ids, documents: &Id
             let text = of_set(set, queries, documents)?;
             match layout {
                 Layout::Tsv => write_columns(out, &text, &at)?,
-                Layout::Jsonl => {
-                    let text = serde_json::to_string(&text)
-                        .map_err(|source| at(LineError::Json { expected: OBJECT, source }))?;
-                    out.write_all(text.as_bytes())?;
-                }
+                Layout::Jsonl => write_object(out, &text)?,
             }
             out.write_all(b"\n")?;
         }
         Ok(())
     })
+}
+
+/// Writes mined sets as JSONL to somewhere that is no file.
+///
+/// # Errors
+/// Where a number has no id, or the lines cannot be written.
+pub fn print_mined(
+    out: &mut dyn Write,
+    sets: &[MinedSet],
+    queries: &Ids,
+    documents: &Ids,
+) -> Result<()> {
+    for set in sets {
+        write_object(out, &of_set(set, queries, documents)?)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn write_object(out: &mut dyn Write, line: &Line<'_>) -> Result<()> {
+    Ok(serde_json::to_writer(out, line).map_err(std::io::Error::from)?)
 }
 
 fn of_set<'a>(set: &MinedSet, queries: &'a Ids, documents: &'a Ids) -> Result<Line<'a>> {

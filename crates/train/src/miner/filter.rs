@@ -153,12 +153,32 @@ impl Filter for TeacherMargin<'_> {
     }
 
     fn apply(&self, pair: &Pair<'_>, candidates: &mut Vec<Candidate>) -> Result<()> {
+        self.sort_out(pair, candidates, &mut |_, _| {})
+    }
+}
+
+impl TeacherMargin<'_> {
+    /// Removes what is too near the positive; `each` is called with it and with the teacher's scores, that of the positive
+    /// last.
+    pub(super) fn sort_out(
+        &self,
+        pair: &Pair<'_>,
+        candidates: &mut Vec<Candidate>,
+        each: &mut dyn FnMut(u32, [f32; 2]),
+    ) -> Result<()> {
         let mut documents = vec![pair.positive];
         documents.extend(candidates.iter().map(|candidate| candidate.document));
         let scores = checked(self.teacher, pair.query, &documents)?;
         let limit = scores[0] - (1.0 - self.ratio) * scores[0].abs() - self.margin;
         let mut of_candidates = scores[1..].iter();
-        candidates.retain(|_| of_candidates.next().is_some_and(|&score| score <= limit));
+        candidates.retain(|candidate| match of_candidates.next() {
+            Some(&score) if score <= limit => true,
+            Some(&score) => {
+                each(candidate.document, [score, scores[0]]);
+                false
+            }
+            None => false,
+        });
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Loops that mine again (with the model of the last round) call it again with another searcher.
 
+mod audit;
 mod dense;
 mod file;
 mod filter;
@@ -17,8 +18,9 @@ mod sampled;
 mod tests;
 mod union;
 
+pub use audit::{MarginAudit, NearMiss};
 pub use dense::ExactSearcher;
-pub use file::{read_mined, write_mined};
+pub use file::{print_mined, read_mined, write_mined};
 pub use filter::{DuplicateText, Filter, Pair, SelfExclusion, TeacherMargin, text_key};
 pub use pool::{Pool, simulate_pool};
 pub use round_trip::{RoundTrip, round_trip};
