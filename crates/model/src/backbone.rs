@@ -123,6 +123,17 @@ impl BackboneConfig {
         };
         weights.tensor(name, &[self.vocabulary(), self.hidden()])
     }
+
+    /// Returns the tensors that a transformer reads and an executor has no parameters of, once it has been loaded from
+    /// these weights.
+    pub(crate) fn fixed(&self, weights: &Weights) -> Result<Vec<Tensor>> {
+        match self {
+            Self::PostNorm(config) if config.buckets > 0 => {
+                Ok(vec![weights.tensor(names::RELATIVE, &[config.buckets, config.heads])?])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
 }
 
 impl<E: Executor> Backbone<E> {

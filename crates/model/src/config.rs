@@ -72,6 +72,11 @@ struct ModelType {
 }
 
 #[derive(Deserialize)]
+struct Initializer {
+    initializer_range: Option<f64>,
+}
+
+#[derive(Deserialize)]
 struct Raw {
     #[serde(alias = "dim")]
     hidden_size: usize,
@@ -108,6 +113,16 @@ pub(crate) fn activation(name: &str) -> Option<Activation> {
 /// Returns the `model_type` of a directory's configuration.
 pub(crate) fn model_type(directory: &Path) -> Result<Option<String>> {
     Ok(json::read::<ModelType>(&directory.join(CONFIG))?.model_type)
+}
+
+/// Returns the standard deviation of the weights that a model of a directory's configuration begins with.
+pub(crate) fn initializer_range(directory: &Path) -> Result<f64> {
+    let path = directory.join(CONFIG);
+    let range = json::read::<Initializer>(&path)?.initializer_range.unwrap_or(0.02);
+    if range.is_finite() && range >= 0.0 {
+        return Ok(range);
+    }
+    Err(Error::unsupported(&path, "initializer_range", &range.to_string(), "a number from 0 on"))
 }
 
 impl TransformerConfig {

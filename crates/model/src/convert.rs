@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
+use serde_json::{Map, Value};
 
 use crate::config::CONFIG;
 use crate::error::{Error, Result};
 use crate::precision::Precision;
 use crate::stored::Stored;
 use file::WeightFile;
+pub(crate) use file::{NewTensor, write_tensors};
 
 /// How the files of weights are called.
 const EXTENSION: &str = "safetensors";
@@ -70,9 +72,6 @@ pub(crate) type Values<'a> = dyn Fn(&Path, &str) -> Option<&'a [f32]> + 'a;
 /// Copies a model directory as [`convert`] does. With other values than the model's own, files of weights for other engines
 /// are left out, since they would have the old ones.
 pub(crate) fn rewrite(model: &Path, out: &Path, rewrite: &Rewrite<'_>) -> Result<Converted> {
-    if out.symlink_metadata().is_ok() {
-        return Err(Error::OutputExists { path: out.to_owned() });
-    }
     let mut files = files_of(model)?;
     if rewrite.values.is_some() {
         files.retain(|path| !is_for_another_engine(path));
@@ -84,14 +83,27 @@ pub(crate) fn rewrite(model: &Path, out: &Path, rewrite: &Rewrite<'_>) -> Result
             hint: "only weights that are saved as safetensors are converted",
         });
     }
+    whole_directory(model, out, |partial| write_all(model, &files, partial, rewrite))
+}
+
+/// Makes a directory that appears whole or not at all, and is on the disk then: `write` fills a folder beside it, which
+/// takes its name. It is for whom the directory `like` is for.
+pub(crate) fn whole_directory<T>(
+    like: &Path,
+    out: &Path,
+    write: impl FnOnce(&Path) -> Result<T>,
+) -> Result<T> {
+    if out.symlink_metadata().is_ok() {
+        return Err(Error::OutputExists { path: out.to_owned() });
+    }
     // An absolute path has a parent, in which the rename stays on one file system.
     let out = std::path::absolute(out)?;
     let parent = out.parent().ok_or_else(|| Error::OutputExists { path: out.clone() })?;
     fs_err::create_dir_all(parent)?;
     let partial = tempfile::Builder::new().prefix(".convert-").tempdir_in(parent)?;
-    let done = write_all(model, &files, partial.path(), rewrite)?;
-    // A temporary folder is for its owner only; a model is for whom the original is for.
-    fs_err::set_permissions(partial.path(), fs_err::metadata(model)?.permissions())?;
+    let done = write(partial.path())?;
+    // A temporary folder is for its owner only.
+    fs_err::set_permissions(partial.path(), fs_err::metadata(like)?.permissions())?;
     fs_err::rename(partial.path(), &out)?;
     let _moved = partial.keep();
     fs_err::File::open(parent)?.sync_all()?;
@@ -138,20 +150,24 @@ fn is_for_another_engine(path: &Path) -> bool {
 }
 
 /// Says in a configuration that the weights are in single precision, where it names a type: transformers rounds them to it.
-fn state_single_precision(config: &Path) -> Result<()> {
-    let mut settings: serde_json::Value = crate::json::read(config)?;
-    let mut is_changed = false;
+pub(crate) fn state_single_precision(settings: &mut Map<String, Value>) {
     for key in ["dtype", "torch_dtype"] {
-        if let Some(stated) = settings.get_mut(key).filter(|stated| *stated != "float32") {
+        if let Some(stated) = settings.get_mut(key) {
             *stated = "float32".into();
-            is_changed = true;
         }
     }
-    if is_changed {
-        let text = serde_json::to_vec_pretty(&settings).map_err(std::io::Error::from)?;
-        fs_err::write(config, text)?;
+}
+
+/// Copies a configuration; it says then that the weights are in single precision.
+fn copy_config(from: &Path, to: &Path) -> Result<()> {
+    let before: Map<String, Value> = crate::json::read(from)?;
+    let mut settings = before.clone();
+    state_single_precision(&mut settings);
+    if settings == before {
+        fs_err::copy(from, to)?;
+        return Ok(());
     }
-    Ok(())
+    Ok(fs_err::write(to, serde_json::to_vec_pretty(&settings).map_err(std::io::Error::from)?)?)
 }
 
 fn is_weights(path: &Path) -> bool {
@@ -205,11 +221,10 @@ fn write_all(
             done.bytes_before += source.bytes();
             done.bytes_after += source.bytes_as(stored);
             done.tensors += source.changed_by(stored);
+        } else if rewrite.values.is_some() && path.ends_with(CONFIG) {
+            copy_config(&from, &to)?;
         } else {
             copy(&from, &to, model, stored)?;
-            if rewrite.values.is_some() && path.ends_with(CONFIG) {
-                state_single_precision(&to)?;
-            }
         }
         fs_err::File::open(&to)?.sync_all()?;
     }
@@ -227,7 +242,7 @@ fn copy(from: &Path, to: &Path, model: &Path, stored: Stored) -> Result<()> {
         fs_err::copy(from, to)?;
         return Ok(());
     }
-    let mut index: serde_json::Value = crate::json::read(from)?;
+    let mut index: Value = crate::json::read(from)?;
     let mut bytes = 0;
     let folder = from.parent().unwrap_or(model);
     for path in files_of(folder)?.iter().filter(|path| is_weights(path)) {

@@ -9,15 +9,17 @@ use std::sync::OnceLock;
 use ecphory_core::Progress;
 use serde::Deserialize;
 
-use crate::classifier;
+use crate::classifier::Classifier;
 use crate::config::CONFIG;
 use crate::encoder::EncoderOptions;
 use crate::error::{Error, Result};
+use crate::eval::Eval;
 use crate::executor::TokenBatch;
 use crate::fingerprint::digest;
-use crate::head::Head;
+use crate::fresh::HeadTensors;
 use crate::json;
 use crate::layout::PROMPTS;
+use crate::precision::Precision;
 use crate::runner::Runner;
 use crate::trunk::Trunk;
 
@@ -36,7 +38,7 @@ pub enum ScoreFunction {
 /// many threads. Memory as an [`Encoder`](crate::Encoder)'s.
 pub struct CrossEncoder {
     trunk: Trunk,
-    head: Head,
+    head: Classifier<Eval>,
     function: ScoreFunction,
     fingerprint: OnceLock<String>,
 }
@@ -65,14 +67,17 @@ impl CrossEncoder {
     /// files and weights without a head, `Usage` for a limit that the model does not have.
     pub fn open(directory: &Path, options: &EncoderOptions) -> Result<Self> {
         let (trunk, mut weights) = Trunk::open(directory, options)?;
-        let head = classifier::load(&trunk.body, &trunk.config, &mut weights)?;
+        let mut tensors = HeadTensors { weights: &mut weights, fresh: None };
+        // Few and last, they are not worth rounding.
+        let precision = &mut Precision::Stored;
+        let head = Classifier::load(&trunk.body, &trunk.config, &mut tensors, precision)?;
         let function = score_function(directory, &trunk.body)?;
         Ok(Self { trunk, head, function, fingerprint: OnceLock::new() })
     }
 
     /// Returns the name of the model's directory.
     pub fn name(&self) -> &str {
-        &self.trunk.reading.name
+        &self.trunk.reading.texts.name
     }
 
     /// Returns the kind of transformer, as [`Encoder::architecture`](crate::Encoder::architecture) does.
@@ -82,7 +87,7 @@ impl CrossEncoder {
 
     /// Returns how many tokens are read of query and document together, special tokens included.
     pub fn max_tokens(&self) -> usize {
-        self.trunk.reading.max_tokens
+        self.trunk.reading.texts.max_tokens
     }
 
     /// Returns what logits go through.
@@ -97,7 +102,7 @@ impl CrossEncoder {
             let settings = format!(
                 "ecphory cross-encoder 1\n{}{:?}\n{:?}\n",
                 self.trunk.describe(),
-                self.head.pooling,
+                [self.head.summary.pooling()],
                 self.function
             );
             digest(&settings, &self.trunk.files)
@@ -151,15 +156,14 @@ impl CrossEncoder {
         progress: &dyn Progress,
     ) -> Result<Vec<f32>> {
         let trunk = &self.trunk;
-        let pairs = Runner::prepare(documents, progress, |document| trunk.pair(query, document))?;
-        let lengths: Vec<usize> = pairs.iter().map(|(tokens, _)| tokens.len()).collect();
+        let pairs =
+            Runner::prepare(documents, progress, |document| trunk.reading.pair(query, document))?;
+        let lengths: Vec<usize> = pairs.iter().map(|pair| pair.ids.len()).collect();
         let batches = trunk.runner.run(&lengths, progress, |run, indices| {
-            let pairs = indices.iter().map(|&i| (&pairs[i].0[..], &pairs[i].1[..]));
+            let pairs = indices.iter().map(|&i| (&pairs[i].ids[..], &pairs[i].type_ids[..]));
             let batch = TokenBatch::of_pairs(pairs);
             let states = trunk.backbone.forward(run, &batch);
-            let hidden = trunk.config.hidden();
-            let pooled = self.head.pool_batch(states.values(), hidden, &batch);
-            Ok(self.head.finish(run, trunk.runner.level(), pooled, hidden))
+            Ok(self.head.logits(run, &states, &batch).values().to_vec())
         })?;
         let mut out = vec![0.0; documents.len()];
         for (indices, logits) in batches {
@@ -172,7 +176,7 @@ impl CrossEncoder {
 impl std::fmt::Debug for CrossEncoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CrossEncoder")
-            .field("name", &self.trunk.reading.name)
+            .field("name", &self.trunk.reading.texts.name)
             .finish_non_exhaustive()
     }
 }

@@ -15,7 +15,8 @@ use rayon::prelude::*;
 
 use crate::attention::Attention;
 use crate::error::Result;
-use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
+use crate::executor::{Executor, LinearPart, NormKind, Summary, TokenBatch};
+use crate::head::pool;
 use crate::precision::Precision;
 use crate::tensor::Tensor;
 pub(crate) use attend::{Head, HeadScores, HeadScratch, by_head, heads};
@@ -74,11 +75,6 @@ impl Eval {
         let mut out = vec![0.0; rows.count() * linear.width()];
         linear.run(&mut self.strips, rows, false, RowsMut::dense(&mut out, linear.width()));
         out
-    }
-
-    /// Normalises rows that lie end to end, outside a batch.
-    pub(crate) fn normalize_rows(&mut self, norm: &NormWeights, rows: &mut [f32]) {
-        norm.run(self.level, rows);
     }
 }
 
@@ -199,6 +195,17 @@ impl Executor for Eval {
         layer: usize,
     ) -> Matrix {
         self.attend_over(joint, attention, batch, caches, layer)
+    }
+
+    fn summarize(&mut self, states: &Matrix, summary: Summary, batch: &TokenBatch) -> Matrix {
+        let columns = states.columns;
+        let mut out = self.buffers.take(batch.spans.len(), columns);
+        out.values_mut().fill(0.0);
+        for (span, out) in batch.spans.iter().zip(out.values_mut().chunks_exact_mut(columns)) {
+            let rows = &states.values()[span.start * columns..span.end * columns];
+            pool(summary.pooling(), rows, out);
+        }
+        out
     }
 }
 

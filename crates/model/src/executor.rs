@@ -9,6 +9,7 @@ use ecphory_kernels::nn::Activation;
 
 use crate::attention::Attention;
 use crate::error::Result;
+use crate::head::Pooling;
 use crate::tensor::Tensor;
 
 /// Some sequences of tokens, end to end, without padding.
@@ -67,6 +68,25 @@ pub(crate) enum NormKind {
     RootMeanSquare,
 }
 
+/// How the states of a text become one, for a head that judges the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Summary {
+    /// The first token's state.
+    First,
+    /// The mean.
+    Mean,
+}
+
+impl Summary {
+    /// Returns the pooling that does the same.
+    pub(crate) fn pooling(self) -> Pooling {
+        match self {
+            Summary::First => Pooling::Cls,
+            Summary::Mean => Pooling::Mean,
+        }
+    }
+}
+
 /// Runs or records the operations of an encoder over a batch: one row of states a token.
 pub(crate) trait Executor {
     /// Where parameters are kept, or how they are prepared.
@@ -77,7 +97,7 @@ pub(crate) trait Executor {
     type Norm: Send + Sync;
     /// The parameters of a linear map and its activation.
     type Linear: Send + Sync;
-    /// One row for each token of the batch.
+    /// One row for each token of the batch, or for each sequence.
     type States;
     /// What later tokens need of a sequence's earlier ones, in all layers. An executor that always sees whole
     /// sequences says `Infallible`.
@@ -133,5 +153,12 @@ pub(crate) trait Executor {
         batch: &TokenBatch,
         caches: &mut [Self::Cache],
         layer: usize,
+    ) -> Self::States;
+    /// Makes one row of the rows of each sequence, zeros for an empty one.
+    fn summarize(
+        &mut self,
+        states: &Self::States,
+        summary: Summary,
+        batch: &TokenBatch,
     ) -> Self::States;
 }

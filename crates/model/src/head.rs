@@ -1,11 +1,12 @@
 //! From the states of a text's tokens to its vector: pooling, then dense layers and normalisation.
 //!
-//! The modules of sentence-transformers after the transformer, in their order.
+//! The modules of sentence-transformers after the transformer, in their order. The head of a cross-encoder is a
+//! [`Classifier`](crate::classifier::Classifier).
 
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::l2_normalize;
 
-use crate::eval::{Eval, NormWeights, PackedLinear};
+use crate::eval::{Eval, PackedLinear};
 use crate::executor::TokenBatch;
 
 /// One way to make a vector of the token states of a text.
@@ -29,8 +30,6 @@ pub enum Pooling {
 pub(crate) enum Step {
     /// A linear map with its activation.
     Dense(Box<PackedLinear>),
-    /// A norm with its own parameters.
-    Norm(NormWeights),
     /// Scaling to unit length.
     Normalize,
 }
@@ -81,7 +80,6 @@ impl Head {
         for step in &self.steps {
             match step {
                 Step::Normalize => l2_normalize(level, &mut vectors, columns),
-                Step::Norm(norm) => run.normalize_rows(norm, &mut vectors),
                 Step::Dense(linear) => {
                     vectors = run.apply_rows(linear, &vectors);
                     columns = linear.width();
@@ -92,7 +90,8 @@ impl Head {
     }
 }
 
-fn pool(pooling: Pooling, states: &[f32], out: &mut [f32]) {
+/// Pools the states of one text into zeros.
+pub(crate) fn pool(pooling: Pooling, states: &[f32], out: &mut [f32]) {
     let rows = states.chunks_exact(out.len());
     if states.is_empty() {
         return;

@@ -16,10 +16,12 @@ use crate::json;
 
 /// The list of modules.
 pub(crate) const MODULES: &str = "modules.json";
-const TRANSFORMER: &str = "sentence_bert_config.json";
+/// How texts are read.
+pub(crate) const TRANSFORMER: &str = "sentence_bert_config.json";
 /// Prompts, and what a cross-encoder's scores go through.
 pub(crate) const PROMPTS: &str = "config_sentence_transformers.json";
-const TOKENIZER: &str = "tokenizer_config.json";
+/// The settings of the tokenizer.
+pub(crate) const TOKENIZER_SETTINGS: &str = "tokenizer_config.json";
 /// The input of a transformer that says which text a token belongs to.
 const TYPES: &str = "token_type_ids";
 
@@ -217,7 +219,7 @@ impl TextSettings {
         let transformer: TransformerSettings =
             json::read_optional(&body.join(TRANSFORMER))?.unwrap_or_default();
         let tokenizer: TokenizerSettings =
-            json::read_optional(&body.join(TOKENIZER))?.unwrap_or_default();
+            json::read_optional(&body.join(TOKENIZER_SETTINGS))?.unwrap_or_default();
         let stated = tokenizer.model_max_length.filter(|&n| n < 1e9).map(|n| n as usize);
         let inputs = tokenizer.model_input_names;
         Ok(Self {

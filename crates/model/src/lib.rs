@@ -6,6 +6,7 @@
 //! fetches them once.
 //!
 //! [`TrainableEncoder`] is an encoder whose parameters can move: it gives gradients, and saves what they made of it.
+//! [`TrainableCrossEncoder`] is the same for cross-encoders, and begins with an encoder too.
 //!
 //! Inside, an architecture (`post_norm`, `pre_norm`, `decoder`) is described once over an executor (`executor`); `eval` is
 //! the executor that computes, `tape` the one that records for training.
@@ -23,6 +24,7 @@ mod error;
 mod eval;
 mod executor;
 mod fingerprint;
+mod fresh;
 mod generate;
 mod gguf;
 mod head;
@@ -70,4 +72,4 @@ pub use store::{
     CatalogueEntry, Conversion, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue,
 };
 pub use tape::{Gradient, Gradients, Parameter, ParameterGroup, Parameters, Recording};
-pub use trainable::{TrainableEncoder, TrainableOptions};
+pub use trainable::{TokenPair, TrainableCrossEncoder, TrainableEncoder, TrainableOptions};

@@ -170,7 +170,7 @@ impl MaskedLm {
 
     /// Returns the name of the model's directory.
     pub fn name(&self) -> &str {
-        &self.trunk.reading.name
+        &self.trunk.reading.texts.name
     }
 
     /// Returns how many tokens the vocabulary has.
@@ -180,12 +180,12 @@ impl MaskedLm {
 
     /// Returns how many tokens are read of a text, special tokens included.
     pub fn max_tokens(&self) -> usize {
-        self.trunk.reading.max_tokens
+        self.trunk.reading.texts.max_tokens
     }
 
     /// Returns a token as it stands in the vocabulary.
     pub fn token(&self, id: u32) -> Option<String> {
-        self.trunk.reading.tokenizer.token(id)
+        self.trunk.reading.texts.tokenizer.token(id)
     }
 
     /// Returns the logits of texts, in their order.
@@ -209,7 +209,7 @@ impl MaskedLm {
 
     fn logits_here(&self, texts: &[&str], progress: &dyn Progress) -> Result<Vec<TokenLogits>> {
         let trunk = &self.trunk;
-        let tokens = Runner::prepare(texts, progress, |text| trunk.reading.tokens(text))?;
+        let tokens = Runner::prepare(texts, progress, |text| trunk.reading.texts.tokens(text))?;
         let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
         let batches = trunk.runner.run(&lengths, progress, |run, indices| {
             let batch = TokenBatch::new(indices.iter().map(|&i| &tokens[i][..]));
@@ -232,6 +232,8 @@ impl MaskedLm {
 
 impl std::fmt::Debug for MaskedLm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MaskedLm").field("name", &self.trunk.reading.name).finish_non_exhaustive()
+        f.debug_struct("MaskedLm")
+            .field("name", &self.trunk.reading.texts.name)
+            .finish_non_exhaustive()
     }
 }

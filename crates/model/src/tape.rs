@@ -38,7 +38,7 @@ use rayon::prelude::*;
 use crate::attention::Attention;
 use crate::error::Result;
 use crate::eval::{HeadScratch, heads};
-use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
+use crate::executor::{Executor, LinearPart, NormKind, Summary, TokenBatch};
 use crate::tensor::Tensor;
 pub use gradients::{Gradient, Gradients};
 pub(crate) use node::{Linear, Norm, Traced};
@@ -255,5 +255,15 @@ impl Executor for Tape {
                 unreachable!("sequences are read as a whole, there is no cache to read on from")
             }
         }
+    }
+
+    fn summarize(&mut self, states: &Traced, summary: Summary, batch: &TokenBatch) -> Traced {
+        let columns = states.columns;
+        let out = rowwise::summarized(summary, &states.values, columns, &batch.spans);
+        let node = states.origin.map(|origin| {
+            let spans = batch.spans.clone().into();
+            Node::Summarize { summary, columns, spans, from: Some(origin) }
+        });
+        self.traced(out, columns, node)
     }
 }

@@ -1,10 +1,12 @@
-//! An encoder whose parameters can move.
+//! Encoders and cross-encoders whose parameters can move.
+
+mod cross_encoder;
+mod directory;
+mod trunk;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ecphory_core::Silent;
-use ecphory_kernels::Level;
 
 use crate::backbone::{Backbone, BackboneConfig};
 use crate::convert::{Rewrite, rewrite};
@@ -16,8 +18,10 @@ use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
 use crate::load;
 use crate::reading::Reading;
 use crate::stored::Stored;
-use crate::tape::{Gradients, Parameters, Recording, Store, Tape};
+use crate::tape::{Gradients, Parameters, Recording};
 use crate::weights::Weights;
+pub use cross_encoder::{TokenPair, TrainableCrossEncoder};
+use trunk::TrainableTrunk;
 
 /// How to open an encoder for training.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,10 +45,7 @@ pub struct TrainableOptions {
 /// for MiniLM.
 pub struct TrainableEncoder {
     directory: PathBuf,
-    level: Level,
-    store: Arc<Store>,
-    backbone: Backbone<Tape>,
-    config: BackboneConfig,
+    trunk: TrainableTrunk,
     reading: Reading,
     pooling: Vec<Pooling>,
     normalizes: bool,
@@ -62,24 +63,13 @@ impl TrainableEncoder {
         let config = BackboneConfig::open(&layout.body)?;
         let limits = load::transformer_limits(&config, &layout);
         let reading = Reading::open(directory, &layout, limits, options.max_tokens)?;
-        if options.freeze_below > config.layers() {
-            let (asked, layers) = (options.freeze_below, config.layers());
-            return Err(Error::FrozenLayers {
-                model: directory.display().to_string(),
-                asked,
-                layers,
-            });
-        }
         let mut weights = Weights::open(&layout.body)?;
         let mut parameters = Parameters::default();
         let backbone = Backbone::load(&config, &mut weights, &mut parameters)?;
-        parameters.freeze_below(options.freeze_below);
+        let trunk = TrainableTrunk::new(directory, config, backbone, parameters, options)?;
         Ok(Self {
             directory: directory.to_owned(),
-            level: Level::detect(),
-            store: Arc::new(Store::new(parameters)),
-            backbone,
-            config,
+            trunk,
             reading,
             normalizes: matches!(layout.steps.last(), Some(StepLayout::Normalize)),
             pooling: layout.pooling,
@@ -93,12 +83,12 @@ impl TrainableEncoder {
 
     /// Returns how many values a token's state has.
     pub fn hidden(&self) -> usize {
-        self.config.hidden()
+        self.trunk.config.hidden()
     }
 
     /// Returns how many layers there are.
     pub fn layers(&self) -> usize {
-        self.config.layers()
+        self.trunk.config.layers()
     }
 
     /// Returns how many tokens are read of a text, special tokens included.
@@ -140,13 +130,12 @@ impl TrainableEncoder {
 
     /// Returns the parameters.
     pub fn parameters(&self) -> &Parameters {
-        self.store.parameters()
+        self.trunk.parameters()
     }
 
     /// Returns the parameters to be moved. Recordings made before are then of no use any more but for their states.
     pub fn parameters_mut(&mut self) -> &mut Parameters {
-        let store = Arc::get_mut(&mut self.store);
-        store.expect("a tape lives no longer than a call").parameters_mut()
+        self.trunk.parameters_mut()
     }
 
     /// Computes the token states of sequences, each of them alone, and keeps what their gradient needs.
@@ -157,15 +146,9 @@ impl TrainableEncoder {
     /// Where a token is outside the model's table, or a sequence longer than the model has positions: neither happens
     /// with sequences of [`Self::tokens`].
     pub fn forward(&self, sequences: &[&[u32]]) -> Recording {
-        let (rows, most) = (self.config.vocabulary(), self.config.max_tokens());
-        for sequence in sequences {
-            assert!(sequence.len() <= most, "{} tokens, {most} have a position", sequence.len());
-            let outside = sequence.iter().find(|&&token| token as usize >= rows);
-            assert!(outside.is_none(), "token {outside:?} of {rows}");
-        }
         let batch = TokenBatch::new(sequences.iter().copied());
-        let mut tape = self.tape();
-        let states = self.backbone.forward(&mut tape, &batch);
+        let mut tape = self.trunk.tape();
+        let states = self.trunk.states(&mut tape, &batch);
         Recording::new(tape, states, batch.spans)
     }
 
@@ -177,7 +160,7 @@ impl TrainableEncoder {
     /// # Panics
     /// Where the parameters may have moved since the recording, or the lengths do not fit.
     pub fn backward(&self, recording: Recording, d_states: &[f32], gradients: &mut Gradients) {
-        recording.backward(self.tape(), d_states, gradients);
+        recording.backward(self.trunk.tape(), d_states, gradients);
     }
 
     /// Writes the model as it now is to a new directory: its weights in single precision under the names that they had,
@@ -195,10 +178,6 @@ impl TrainableEncoder {
         let how = Rewrite { stored: Stored::F32, values: Some(&values), progress: &Silent };
         rewrite(&self.directory, directory, &how)?;
         Ok(())
-    }
-
-    fn tape(&self) -> Tape {
-        Tape::new(Arc::clone(&self.store), self.level)
     }
 }
 

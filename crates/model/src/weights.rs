@@ -136,6 +136,33 @@ impl Weights {
         Ok(())
     }
 
+    /// Takes names as they stand from now on.
+    pub(crate) fn without_prefix(&mut self) {
+        self.prefix = "";
+    }
+
+    /// Returns what names begin with.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
+    /// Makes a tensor that the files do not have, under the name that it would have in the first.
+    pub(crate) fn made(
+        &self,
+        name: &str,
+        shape: &[usize],
+        values: impl Iterator<Item = f32>,
+    ) -> Tensor {
+        Tensor {
+            name: format!("{}{name}", self.prefix),
+            path: Arc::clone(&self.files[0].path),
+            shape: shape.to_vec(),
+            stored: Stored::F32,
+            bytes: Bytes::from_vec(values.flat_map(f32::to_le_bytes).collect()),
+            interleaved: None,
+        }
+    }
+
     /// Returns a tensor of a given shape.
     pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let tensor = self.find(name)?.ok_or_else(|| self.missing(name))?;

@@ -1,5 +1,6 @@
 //! One safetensors file, and the same file with its numbers in another type.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
@@ -113,9 +114,13 @@ impl WeightFile {
             // transformers refuses files that do not say so.
             about.entry("format".to_owned()).or_insert_with(|| "pt".to_owned());
         }
-        let header = header(&about, &order, wanted);
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(header.as_bytes())?;
+        let entries = order.iter().map(|tensor| Entry {
+            name: &tensor.name,
+            dtype: tensor.dtype_as(wanted),
+            shape: &tensor.shape,
+            bytes: tensor.bytes_as(wanted),
+        });
+        write_header(&about, entries, &mut out)?;
         for tensor in order {
             match rewrite.values.and_then(|values| values(&self.path, &tensor.name)) {
                 None => self.write_tensor(tensor, wanted, &mut out, rewrite.progress)?,
@@ -215,22 +220,62 @@ impl WeightFile {
     }
 }
 
-/// Writes the header; what it consists of has an order, so that the same file always becomes the same.
-fn header(about: &BTreeMap<String, String>, order: &[&FileTensor], wanted: Stored) -> String {
+/// What a header says of a tensor.
+struct Entry<'a> {
+    name: &'a str,
+    dtype: Dtype,
+    shape: &'a [usize],
+    bytes: usize,
+}
+
+/// Writes a header; what it consists of has an order, so that the same file always becomes the same.
+fn write_header<'a>(
+    about: &BTreeMap<String, String>,
+    order: impl Iterator<Item = Entry<'a>>,
+    out: &mut dyn Write,
+) -> Result<()> {
     let mut entries = serde_json::Map::new();
     if !about.is_empty() {
         entries.insert("__metadata__".to_owned(), json!(about));
     }
     let mut begin = 0;
-    for tensor in order {
-        let end = begin + tensor.bytes_as(wanted);
-        let dtype = tensor.dtype_as(wanted).to_string();
-        let entry = json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]});
-        entries.insert(tensor.name.clone(), entry);
+    for Entry { name, dtype, shape, bytes } in order {
+        let end = begin + bytes;
+        let dtype = dtype.to_string();
+        let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [begin, end]});
+        entries.insert(name.to_owned(), entry);
         begin = end;
     }
     let mut header = Value::Object(entries).to_string();
     let padding = header.len().next_multiple_of(size_of::<u64>()) - header.len();
     header.extend(std::iter::repeat_n(' ', padding));
-    header
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    Ok(out.write_all(header.as_bytes())?)
+}
+
+/// A tensor in single precision that is to be written.
+pub(crate) struct NewTensor<'a> {
+    pub(crate) name: String,
+    pub(crate) shape: &'a [usize],
+    pub(crate) values: Cow<'a, [f32]>,
+}
+
+/// Writes a file of such tensors, in their order.
+pub(crate) fn write_tensors(tensors: &[NewTensor<'_>], to: &Path) -> Result<()> {
+    let mut out = BufWriter::new(fs_err::File::create(to)?);
+    // transformers refuses files that do not say so.
+    let about = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    let entries = tensors.iter().map(|tensor| Entry {
+        name: &tensor.name,
+        dtype: Dtype::F32,
+        shape: tensor.shape,
+        bytes: size_of_val(&*tensor.values),
+    });
+    write_header(&about, entries, &mut out)?;
+    for tensor in tensors {
+        for value in &*tensor.values {
+            out.write_all(&value.to_le_bytes())?;
+        }
+    }
+    Ok(out.flush()?)
 }

@@ -65,6 +65,10 @@ impl<'a> Backward<'a> {
                 let gradient = attended.gradient(level, &given);
                 self.hand(from, gradient);
             }
+            Node::Summarize { summary, columns, spans, from } => {
+                let gradient = rowwise::summary_gradient(summary, &given, columns, &spans);
+                self.hand(from, gradient);
+            }
         }
     }
 

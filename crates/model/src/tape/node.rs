@@ -10,7 +10,7 @@ use ecphory_kernels::nn::Activation;
 use super::rowwise;
 use super::store::Store;
 use crate::attention::Attention;
-use crate::executor::NormKind;
+use crate::executor::{NormKind, Summary};
 
 /// A norm whose parameters are in a [`Store`].
 #[derive(Clone, Copy)]
@@ -71,6 +71,12 @@ pub(super) enum Node {
         spans: Arc<[Range<usize>]>,
         from: Option<usize>,
     },
+    Summarize {
+        summary: Summary,
+        columns: usize,
+        spans: Arc<[Range<usize>]>,
+        from: Option<usize>,
+    },
 }
 
 pub(super) struct LinearNode {
@@ -112,7 +118,7 @@ impl Node {
         match self {
             Node::Norm { .. } | Node::Gate { .. } => true,
             Node::Linear(node) => node.inner.is_some(),
-            Node::Embed { .. } | Node::Attend { .. } => false,
+            Node::Embed { .. } | Node::Attend { .. } | Node::Summarize { .. } => false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::gradients::Gradients;
 use super::node::{Node, Traced};
 use super::{Store, Tape};
 
-/// The states of a batch, and what their gradient needs.
+/// The states of a batch, or what a head made of them, and what their gradient needs.
 ///
 /// It belongs to the parameters as they were: once they have moved it is of no use but for its states.
 pub struct Recording {
@@ -23,14 +23,15 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Ends a tape with the states of the last layer.
+    /// Ends a tape with the last states.
     pub(crate) fn new(tape: Tape, states: Traced, spans: Vec<Range<usize>>) -> Self {
         let Traced { values, columns, origin } = states;
         let version = tape.store.version();
         Self { nodes: tape.nodes, states: values, columns, origin, spans, version }
     }
 
-    /// Returns the states of the last layer, one row for each token, sequence after sequence.
+    /// Returns the states of the last layer, one row for each token, sequence after sequence; of a cross-encoder the
+    /// logits, one for each pair.
     pub fn states(&self) -> &[f32] {
         &self.states
     }

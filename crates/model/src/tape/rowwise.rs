@@ -1,5 +1,7 @@
 //! The operations that treat rows or values apart, forwards and backwards, on the threads of a pool.
 
+use std::ops::Range;
+
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::{
     Activation, NormSums, activate, activation_gradient, layer_norm, layer_norm_gradient, rms_norm,
@@ -10,7 +12,8 @@ use rayon::prelude::*;
 use super::gradients::Gradients;
 use super::node::Norm;
 use super::store::Store;
-use crate::executor::NormKind;
+use crate::executor::{NormKind, Summary};
+use crate::head::pool;
 
 /// Rows that a thread takes at a time. The gradients of a norm's parameters are summed over so many rows first, then
 /// over these sums, whatever the number of threads.
@@ -144,6 +147,42 @@ pub(super) fn gate_gradient(
             activation_gradient(level, activation, first, of_first);
         },
     );
+    out
+}
+
+/// Makes one row of the rows of each span.
+pub(super) fn summarized(
+    summary: Summary,
+    values: &[f32],
+    columns: usize,
+    spans: &[Range<usize>],
+) -> Vec<f32> {
+    let mut out = vec![0.0; spans.len() * columns];
+    for (span, out) in spans.iter().zip(out.chunks_exact_mut(columns)) {
+        pool(summary.pooling(), &values[span.start * columns..span.end * columns], out);
+    }
+    out
+}
+
+/// Returns the gradient of the rows that became one a span.
+pub(super) fn summary_gradient(
+    summary: Summary,
+    gradient: &[f32],
+    columns: usize,
+    spans: &[Range<usize>],
+) -> Vec<f32> {
+    let rows = spans.iter().map(|span| span.end).max().unwrap_or(0);
+    let mut out = vec![0.0; rows * columns];
+    for (span, given) in spans.iter().zip(gradient.chunks_exact(columns)) {
+        let own = out[span.start * columns..span.end * columns].chunks_exact_mut(columns);
+        match summary {
+            Summary::First => own.take(1).for_each(|row| row.copy_from_slice(given)),
+            Summary::Mean => {
+                let share = 1.0 / span.len() as f32;
+                own.for_each(|row| row.iter_mut().zip(given).for_each(|(x, d)| *x = d * share));
+            }
+        }
+    }
     out
 }
 

@@ -17,3 +17,4 @@ mod smollm2;
 mod support;
 mod tiny;
 mod trainable;
+mod trainable_cross;

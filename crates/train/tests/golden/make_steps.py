@@ -52,8 +52,10 @@ def padded(texts, padding):
 
 
 class Training:
+    unseen = (".key.bias", ".k.bias")
+
     def __init__(self, name, dtype):
-        self.model = AutoModel.from_pretrained(f"{TINY}/{name}", dtype=torch.float32).to(dtype).eval()
+        self.model = self.load(name, dtype)
         for key, parameter in self.model.named_parameters():
             parameter.requires_grad_("relative_attention_bias" not in key and not key.startswith("pooler"))
         self.moving = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
@@ -65,6 +67,12 @@ class Training:
             {"params": self.rows.get(name, [p]), "weight_decay": DECAY if p.dim() > 1 else 0.0} for name, p in self.moving.items()
         ]
         self.optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.999), eps=1e-8)
+
+    def load(self, name, dtype):
+        return AutoModel.from_pretrained(f"{TINY}/{name}", dtype=torch.float32).to(dtype).eval()
+
+    def inputs(self, texts):
+        return padded(texts["queries"] + texts["candidates"], self.model.config.pad_token_id)
 
     def used(self, name, ids, mask):
         """The rows of a table that the texts use."""
@@ -81,7 +89,7 @@ class Training:
         return F.cross_entropy(scores / TEMPERATURE, torch.arange(0, 2 * QUERIES, 2))
 
     def step(self, number, texts):
-        ids, mask = padded(texts["queries"] + texts["candidates"], self.model.config.pad_token_id)
+        ids, mask = self.inputs(texts)
         for parameter in self.moving.values():
             parameter.grad = None
         loss = self.loss(ids, mask)
@@ -100,7 +108,7 @@ class Training:
 
     def run(self, batches):
         losses, norms = zip(*[self.step(number, batches[number % BATCHES]) for number in range(STEPS)])
-        seen = {name: p for name, p in self.moving.items() if not name.endswith((".key.bias", ".k.bias"))}
+        seen = {name: p for name, p in self.moving.items() if not name.endswith(self.unseen)}
         return {
             "losses": losses, "norms": norms,
             "sums": {name: p.sum().item() for name, p in seen.items()},
@@ -128,4 +136,5 @@ def main():
     print(json.dumps(settings | {"batches": batches, "models": models}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -18,18 +18,18 @@ use ecphory_train::score::{Cosine, Layout, Pairs};
 use rayon::ThreadPool;
 use serde_json::Value;
 
-const STEPS: u64 = 10;
+pub const STEPS: u64 = 10;
 const SCORE: Cosine = Cosine { scale: 1.0 };
 
 fn golden() -> Value {
     serde_json::from_str(include_str!("../golden/steps.json")).unwrap()
 }
 
-fn doubles(value: &Value) -> Vec<f64> {
+pub fn doubles(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
-fn pool(threads: usize) -> ThreadPool {
+pub fn pool(threads: usize) -> ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
@@ -174,7 +174,7 @@ impl Training {
     }
 }
 
-fn assert_near(what: &str, found: f64, expected: f64, bound: f64) {
+pub fn assert_near(what: &str, found: f64, expected: f64, bound: f64) {
     let error = (found - expected).abs();
     assert!(error <= bound * (1e-3 + expected.abs()), "{what}: {found} not {expected}");
 }

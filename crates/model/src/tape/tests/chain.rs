@@ -8,7 +8,7 @@ use ecphory_kernels::nn::Activation;
 
 use super::{Description, values};
 use crate::attention::Attention;
-use crate::executor::{Executor, NormKind, TokenBatch};
+use crate::executor::{Executor, NormKind, Summary, TokenBatch};
 use crate::stored::Stored;
 use crate::tensor::Tensor;
 
@@ -31,6 +31,7 @@ pub(super) enum Op {
     },
     Gate(Activation),
     Attend(Attention),
+    Summarize(Summary),
 }
 
 /// Operations over the sum of a table of tokens and one of positions.
@@ -53,6 +54,7 @@ enum Step<E: Executor> {
     Residual { norm: E::Norm, up: E::Linear, down: E::Linear },
     Gate(Activation),
     Attend(Attention),
+    Summarize(Summary),
 }
 
 /// Makes tensors with numbers of their own, the same ones each time.
@@ -147,6 +149,7 @@ impl Description for Chain {
                     columns = attention.heads * attention.width;
                     Step::Attend(attention.clone())
                 }
+                Op::Summarize(summary) => Step::Summarize(*summary),
             };
             steps.push(step);
         }
@@ -168,6 +171,7 @@ impl Description for Chain {
                 }
                 Step::Gate(activation) => run.gate(states, *activation),
                 Step::Attend(attention) => run.attend(states, attention, batch),
+                Step::Summarize(summary) => run.summarize(&states, *summary, batch),
             };
         }
         states

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::chain::{Chain, Op};
 use super::{check, values};
 use crate::attention::{Attention, Reach};
-use crate::executor::{NormKind, TokenBatch};
+use crate::executor::{NormKind, Summary, TokenBatch};
 use crate::relative::RelativeBias;
 use crate::rotary::Rotary;
 use crate::stored::Stored;
@@ -93,6 +93,21 @@ fn gates() {
     }
     // The gate of something that no product made.
     check(&chain(6, 8, vec![Op::Gate(Activation::Tanh)]), &batch(&[4, 1], 8), 60);
+}
+
+#[test]
+fn summaries() {
+    for summary in [Summary::First, Summary::Mean] {
+        let ops = vec![
+            linear(&[6], Activation::Tanh),
+            Op::Summarize(summary),
+            linear(&[4], Activation::Tanh),
+            linear(&[1], Activation::None),
+        ];
+        check(&chain(5, 9, ops), &batch(&[4, 0, 1, 7, 0], 9), 60);
+        // Of embeddings, with nothing behind it.
+        check(&chain(5, 9, vec![Op::Summarize(summary)]), &batch(&[3, 2], 9), 60);
+    }
 }
 
 fn attention(heads: usize, kv_heads: usize, width: usize, reach: Reach) -> Attention {

@@ -1,12 +1,13 @@
 //! An executor in double precision, one value after the other, as the definitions have it.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 use ecphory_kernels::nn::Activation;
 
 use crate::attention::Attention;
 use crate::error::Result;
-use crate::executor::{Executor, LinearPart, NormKind, TokenBatch};
+use crate::executor::{Executor, LinearPart, NormKind, Summary, TokenBatch};
 use crate::tensor::Tensor;
 
 #[derive(Default)]
@@ -256,5 +257,24 @@ impl Executor for Plain {
         _: usize,
     ) -> Vec<Vec<f64>> {
         unreachable!("there are no caches")
+    }
+
+    fn summarize(
+        &mut self,
+        states: &Vec<Vec<f64>>,
+        summary: Summary,
+        batch: &TokenBatch,
+    ) -> Vec<Vec<f64>> {
+        let columns = states.first().map_or(0, Vec::len);
+        let one = |span: &Range<usize>| {
+            let rows = &states[span.clone()];
+            let seen = match summary {
+                Summary::First => &rows[..rows.len().min(1)],
+                Summary::Mean => rows,
+            };
+            let mean = |i| seen.iter().map(|row| row[i]).sum::<f64>() / (seen.len().max(1)) as f64;
+            (0..columns).map(mean).collect()
+        };
+        batch.spans.iter().map(one).collect()
     }
 }
