@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "SIMD loads and the calls into target-feature functions live here")]
 
 pub mod dot;
+pub mod half_float;
 mod level;
 pub mod nn;
 pub mod peak;

@@ -17,6 +17,10 @@ use crate::precision::Precision;
 use crate::reading::Reading;
 use crate::runner::Runner;
 
+mod states;
+
+pub use states::TokenStates;
+
 /// How to open an encoder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EncoderOptions {
@@ -149,7 +153,13 @@ impl Encoder {
         vectors
     }
 
-    fn encode_here(&self, texts: &[&str], role: Role, progress: &dyn Progress) -> Result<Vec<f32>> {
+    /// Encodes texts on the current pool; tells of every text, but not of a task.
+    pub(crate) fn encode_here(
+        &self,
+        texts: &[&str],
+        role: Role,
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>> {
         let tokens = Runner::prepare(texts, progress, |text| self.reading.tokens_as(text, role))?;
         let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
         let batches = self.runner.run(&lengths, progress, |run, batch| {
@@ -167,33 +177,48 @@ impl Encoder {
     }
 
     /// Encodes some texts on this thread.
+    fn encode_batch(&self, run: &mut Eval, sequences: &[&[u32]]) -> Result<Vec<f32>> {
+        let level = self.runner.level();
+        if let Body::Static(table) = &self.body {
+            let mut pooled = vec![0.0; sequences.len() * table.dimensions()];
+            let rows = pooled.chunks_exact_mut(table.dimensions());
+            rows.zip(sequences).for_each(|(row, tokens)| table.mean(tokens, row));
+            return Ok(self.head.finish(run, level, pooled, table.dimensions()));
+        }
+        let columns = self.token_dimensions();
+        let pooled = self.with_states(run, sequences, |states, batch| {
+            self.head.pool_batch(states, columns, batch)
+        })?;
+        Ok(self.head.finish(run, level, pooled, columns * self.head.pooling.len()))
+    }
+
+    /// Computes the token states of some texts on this thread and makes something of them.
     #[cfg_attr(
         not(feature = "onnx"),
         allow(clippy::unnecessary_wraps, reason = "only a graph of another runtime can fail")
     )]
-    fn encode_batch(&self, run: &mut Eval, sequences: &[&[u32]]) -> Result<Vec<f32>> {
-        let (pooled, columns) = match &self.body {
-            Body::Transformer { config, backbone } => {
-                let batch = TokenBatch::new(sequences.iter().copied());
+    fn with_states<T>(
+        &self,
+        run: &mut Eval,
+        sequences: &[&[u32]],
+        take: impl FnOnce(&[f32], &TokenBatch) -> T,
+    ) -> Result<T> {
+        let batch = TokenBatch::new(sequences.iter().copied());
+        match &self.body {
+            Body::Transformer { backbone, .. } => {
                 let states = backbone.forward(run, &batch);
-                let pooled = self.head.pool_batch(states.values(), config.hidden(), &batch);
-                (pooled, config.hidden() * self.head.pooling.len())
+                Ok(take(states.values(), &batch))
             }
             #[cfg(feature = "onnx")]
-            Body::Graph { config, graph } => {
-                let batch = TokenBatch::new(sequences.iter().copied());
-                let states = graph.states(&batch)?;
-                let pooled = self.head.pool_batch(&states, config.hidden(), &batch);
-                (pooled, config.hidden() * self.head.pooling.len())
-            }
+            Body::Graph { graph, .. } => Ok(take(&graph.states(&batch)?, &batch)),
             Body::Static(table) => {
-                let mut pooled = vec![0.0; sequences.len() * table.dimensions()];
-                let rows = pooled.chunks_exact_mut(table.dimensions());
-                rows.zip(sequences).for_each(|(row, tokens)| table.mean(tokens, row));
-                (pooled, table.dimensions())
+                let columns = table.dimensions();
+                let mut states = vec![0.0; batch.tokens.len() * columns];
+                let rows = states.chunks_exact_mut(columns).zip(&batch.tokens);
+                rows.for_each(|(row, token)| table.mean(&[*token], row));
+                Ok(take(&states, &batch))
             }
-        };
-        Ok(self.head.finish(run, self.runner.level(), pooled, columns))
+        }
     }
 }
 

@@ -341,6 +341,13 @@ pub enum Error {
         reason: &'static str,
     },
 
+    /// Another process stores into the cache of encodings.
+    #[error("{} is in use by another process", folder.display())]
+    CacheTaken {
+        /// The folder of the cache.
+        folder: PathBuf,
+    },
+
     /// The caller asked to stop.
     #[error("stopped")]
     Interrupted,
@@ -468,7 +475,9 @@ impl Error {
             | Error::PromptLength { .. }
             | Error::Decoding { .. }
             | Error::SeveralModels { .. } => ErrorKind::Usage,
-            Error::NameTaken { .. } | Error::OutputExists { .. } => ErrorKind::Conflict,
+            Error::NameTaken { .. } | Error::OutputExists { .. } | Error::CacheTaken { .. } => {
+                ErrorKind::Conflict
+            }
             #[cfg(feature = "onnx")]
             Error::OnnxLibrary { .. } => ErrorKind::Input,
             #[cfg(feature = "onnx")]

@@ -14,6 +14,7 @@
 
 mod attention;
 mod backbone;
+mod cache;
 mod classifier;
 mod config;
 mod convert;
@@ -52,10 +53,12 @@ mod tensor;
 mod trainable;
 mod trunk;
 mod weights;
+mod words;
 
+pub use cache::{CacheOptions, CachedStates, CachedVectors, EncodingCache, StateBuffer};
 pub use convert::{Converted, convert, weight_bytes};
 pub use cross_encoder::{CrossEncoder, ScoreFunction};
-pub use encoder::{Encoder, EncoderOptions, Role};
+pub use encoder::{Encoder, EncoderOptions, Role, TokenStates};
 pub use error::{Error, FetchError, Result, SourceFailure};
 pub use generate::{
     Beam, Decoding, GenerateOptions, Generated, Generator, GeneratorOptions, Message, Prompt,

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use ecphory_text::subword::{Pair, Tokenizer};
+use ecphory_text::subword::{Pair, Tokenizer, WordTokens};
 
 use crate::encoder::{Role, name_of};
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Prompts};
 use crate::load;
+use crate::words::{self, NO_WORD};
 
 /// What a model can read.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,13 @@ pub(crate) struct Limits {
     pub(crate) vocabulary: usize,
     /// Whether the tokens that begin and end a text are read.
     pub(crate) has_special_tokens: bool,
+}
+
+/// The tokens of a text, and for each the number of its whole word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NumberedTokens {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) words: Vec<u32>,
 }
 
 /// The tokenizer of a model with its settings.
@@ -94,6 +102,27 @@ impl Reading {
         };
         self.check(&tokens)?;
         Ok(tokens)
+    }
+
+    /// Returns what [`Self::tokens_as`] returns, and the number of each token's word. The words of a prompt are not those
+    /// of the text.
+    pub(crate) fn numbered_as(&self, text: &str, role: Role) -> Result<NumberedTokens> {
+        let prompt = self.prompt(role);
+        let whole = format!("{prompt}{text}");
+        let (whole, prompt) = (self.folded(&whole), self.folded(prompt));
+        let WordTokens { ids, words } = if self.limits.has_special_tokens {
+            self.tokenizer.encode_words(&whole, self.max_tokens)?
+        } else {
+            self.tokenizer.encode_bare_words(&whole, self.max_tokens)?
+        };
+        self.check(&ids)?;
+        let mut numbers = Vec::with_capacity(ids.len());
+        for same in words.chunk_by(|a, b| a == b) {
+            let word = &whole[same[0].start.max(prompt.len()).min(same[0].end)..same[0].end];
+            let number = if word.is_empty() { NO_WORD } else { words::number(word) };
+            numbers.resize(numbers.len() + same.len(), number);
+        }
+        Ok(NumberedTokens { ids, words: numbers })
     }
 
     /// Returns the tokens of two texts as one input, and the types that the tokenizer gives them.

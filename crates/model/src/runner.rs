@@ -58,14 +58,20 @@ impl Runner {
                 if progress.cancelled() {
                     return Err(Error::Interrupted);
                 }
-                let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let mut run = idle.unwrap_or_else(|| Eval::new(self.level));
-                run.set_strips(strips);
-                let made = work(&mut run, &batch);
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+                let made = self.with_executor(strips, |run| work(run, &batch));
                 progress.advance(batch.len() as u64);
                 Ok((batch, made?))
             })
             .collect()
+    }
+
+    /// Calls `work` with an executor on this thread; with one strip it stays on it.
+    pub(crate) fn with_executor<T>(&self, strips: usize, work: impl FnOnce(&mut Eval) -> T) -> T {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut run = idle.unwrap_or_else(|| Eval::new(self.level));
+        run.set_strips(strips);
+        let made = work(&mut run);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+        made
     }
 }

@@ -1,16 +1,19 @@
 //! Subword tokenizers from a Hugging Face `tokenizer.json`, through the `tokenizers` crate.
 //!
 //! The file's own truncation and padding are ignored: the caller says how many tokens there may be,
-//! the special tokens are kept whatever the length, and nothing is padded. Ids come out, and text from ids; offsets are
-//! not computed. The special tokens around a text are found once, by post-processing a probe, so that
-//! encoding is the tokenizer's fast path and two copies.
+//! the special tokens are kept whatever the length, and nothing is padded. Ids come out, and text from ids; where a
+//! token's word lies in the text is computed only by [`Tokenizer::encode_words`]. The special tokens around a text are
+//! found once, by post-processing a probe, so that encoding is the tokenizer's fast path and two copies.
 //!
 //! A [`Tokenizer`] is shared between threads behind a reference. It is not the analyser of a lexical channel; that is
 //! [`Analyzer`](crate::Analyzer).
 
+mod words;
+
 use crate::error::{Error, Result};
 use std::path::Path;
 use tokenizers::{Encoding, Token};
+pub use words::WordTokens;
 
 /// A subword tokenizer.
 #[derive(Clone, Debug)]

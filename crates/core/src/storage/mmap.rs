@@ -10,7 +10,8 @@ impl Mapped {
     /// Maps a file. An empty file cannot be mapped: the caller handles it.
     pub(super) fn new(file: &fs_err::File) -> io::Result<Self> {
         // SAFETY: the engine never changes or truncates a file after it was published under its name
-        // (see `publish`), so the mapped bytes stay as they are for the life of the map. Files from
+        // (see `publish`), and only appends to those of `Storage::append`, behind what was mapped. So the
+        // mapped bytes stay as they are for the life of the map. Files from
         // elsewhere, such as weights, come with the same demand on the user.
         let map = unsafe { memmap2::Mmap::map(file.file())? };
         Ok(Self(map))

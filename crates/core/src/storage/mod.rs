@@ -39,8 +39,8 @@ pub trait Storage: Send + Sync {
     fn create<'f>(&'f self, name: &str) -> io::Result<Box<dyn StorageFile + 'f>>;
 
     /// Makes a new file that grows by appending, in a folder that is made, durably, where it is missing. It
-    /// is the one kind of file that changes after it has its name, so it is read with [`Storage::read`], never
-    /// mapped.
+    /// is the one kind of file that changes after it has its name: [`Storage::open`] gives what it holds by then, and
+    /// [`Storage::read`] what came later.
     ///
     /// # Errors
     /// `AlreadyExists` where there is a file of that name.
@@ -87,7 +87,7 @@ pub trait StorageFile: Write + Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A file that grows by appending: the log. Shared, so that one thread can sync what others append.
+/// A file that grows by appending, such as the log. Shared, so that one thread can sync what others append.
 pub trait AppendFile: Send + Sync {
     /// Appends bytes. They are readable at once, and durable after a later [`AppendFile::sync`].
     ///

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod cache;
 mod convert;
 mod damage;
 mod decoders;
@@ -14,6 +15,7 @@ mod minilm;
 mod onnx;
 mod precision;
 mod smollm2;
+mod states;
 mod support;
 mod tiny;
 mod trainable;

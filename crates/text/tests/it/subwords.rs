@@ -113,3 +113,83 @@ fn literal_specials_are_text_and_tokens_become_text() {
     assert_eq!(tokenizer.decode(&[8, 6]).unwrap(), "en\u{FFFD}");
     assert_eq!(tokenizer.decode(&[]).unwrap(), "");
 }
+
+/// The words of a text's tokens, `-` for none.
+fn words_of(tokenizer: &Tokenizer, text: &str, limit: usize) -> Vec<String> {
+    let tokens = tokenizer.encode_words(text, limit).unwrap();
+    assert_eq!(tokens.ids, tokenizer.encode(text, limit).unwrap(), "{text:?} at {limit}");
+    assert_eq!(tokens.words.len(), tokens.ids.len());
+    let word = |bytes: &std::ops::Range<usize>| match &text[bytes.clone()] {
+        "" => "-".to_owned(),
+        word => word.to_owned(),
+    };
+    tokens.words.iter().map(word).collect()
+}
+
+/// A tokenizer over white space that cuts words into letters, with what it has of them: a pre-tokenizer and a decoder as
+/// the models of the family of XLM-R have them.
+fn letters(pre_tokenizer: &str, normalizer: &str) -> Tokenizer {
+    let vocabulary = "▁ abcdefghijklmnopqrstuvwxyz,".replace(' ', "");
+    let pieces =
+        vocabulary.chars().map(|c| format!(r#"["{c}",-2.0]"#)).collect::<Vec<_>>().join(",");
+    let json = format!(
+        r#"{{"version":"1.0","truncation":null,"padding":null,"added_tokens":[
+        {{"id":0,"content":"<s>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}},
+        {{"id":1,"content":"<unk>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}}],
+        "normalizer":{normalizer},"pre_tokenizer":{pre_tokenizer},
+        "post_processor":{{"type":"TemplateProcessing","single":[{{"SpecialToken":{{"id":"<s>","type_id":0}}}},
+        {{"Sequence":{{"id":"A","type_id":0}}}}],"pair":[{{"Sequence":{{"id":"A","type_id":0}}}},{{"Sequence":{{"id":"B","type_id":0}}}}],
+        "special_tokens":{{"<s>":{{"id":"<s>","ids":[0],"tokens":["<s>"]}}}}}},"decoder":null,
+        "model":{{"type":"Unigram","unk_id":1,"vocab":[["<s>",0.0],["<unk>",0.0],{pieces},["▁the",-1.0],["cat",-1.0]]}}}}"#
+    );
+    Tokenizer::from_bytes(json.as_bytes(), Path::new("letters")).unwrap()
+}
+
+#[test]
+fn tokens_of_wordpiece_know_their_words() {
+    let tokenizer = Tokenizer::open(&small()).unwrap();
+    let text = "The quickest fox, the FOX!";
+    let words = words_of(&tokenizer, text, 64);
+    let mut distinct = words.clone();
+    distinct.dedup();
+    assert_eq!(distinct, ["-", "The", "quickest", "fox", ",", "the", "FOX", "!", "-"]);
+    assert!(words.iter().filter(|word| *word == "quickest").count() > 1, "{words:?}");
+    // A special token that is written in the text is no word, an unknown word is one.
+    let words = words_of(&tokenizer, "fox [SEP] 鿿 fox", 64);
+    assert_eq!(words, ["-", "fox", "-", "鿿", "fox", "-"]);
+    assert_eq!(words_of(&tokenizer, "", 64), ["-", "-"]);
+    assert_eq!(words_of(&tokenizer, " \n ", 64), ["-", "-"]);
+}
+
+#[test]
+fn a_word_that_the_limit_cuts_is_none() {
+    let tokenizer = Tokenizer::open(&small()).unwrap();
+    let text = "fox quickest dog";
+    let whole = words_of(&tokenizer, text, 64);
+    for limit in 2..=whole.len() {
+        let words = words_of(&tokenizer, text, limit);
+        for (place, word) in words[1..limit - 1].iter().enumerate().map(|(i, word)| (i + 1, word)) {
+            let last = whole.iter().rposition(|other| *other == whole[place]).unwrap();
+            let expected = if last < limit - 1 { &*whole[place] } else { "-" };
+            assert_eq!(word, expected, "{limit}: {words:?}");
+        }
+    }
+}
+
+#[test]
+fn tokens_of_sentencepiece_know_their_words() {
+    let metaspace =
+        r#"{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}"#;
+    let replaced = r#"{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},
+        {"type":"Replace","pattern":{"String":" "},"content":"▁"}]}"#;
+    // As XLM-R, and as models without a pre-tokenizer.
+    for tokenizer in [letters(metaspace, "null"), letters("null", replaced)] {
+        let mut words = words_of(&tokenizer, "the cat, the dog", 64);
+        words.dedup();
+        assert_eq!(words, ["-", "the", "cat,", "the", "dog"]);
+        let mut words = words_of(&tokenizer, "The  cät", 64);
+        words.dedup();
+        assert_eq!(words.iter().filter(|word| *word != "-").collect::<Vec<_>>(), ["The", "cät"]);
+        assert_eq!(words_of(&tokenizer, "the dog", 4), ["-", "the", "-", "-"]);
+    }
+}
