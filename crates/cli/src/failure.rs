@@ -53,6 +53,14 @@ pub enum Failure {
         /// How many.
         problems: usize,
     },
+    /// What a claim says should be seen on the way was not.
+    #[error("not seen: {says} ({seen})")]
+    Mechanism {
+        /// What should be seen.
+        says: String,
+        /// What was.
+        seen: String,
+    },
     /// The user pressed Ctrl-C.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -66,6 +74,8 @@ impl Failure {
             Failure::Exists { .. } | Failure::NotOurs { .. } | Failure::OtherDocuments { .. } => {
                 ErrorKind::Conflict
             }
+            // Mechanisms do not hang on luck: where one is missing, something here is broken.
+            Failure::Mechanism { .. } => ErrorKind::Bug,
             Failure::Unsound { .. } => ErrorKind::Corrupt,
             Failure::Interrupted(_) => ErrorKind::Interrupted,
         }

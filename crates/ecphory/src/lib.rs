@@ -37,6 +37,7 @@
 
 mod browse;
 mod channel;
+mod claims;
 mod clock;
 mod collection;
 mod encoding;
@@ -58,6 +59,7 @@ mod training;
 
 pub use browse::Order;
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
+pub use claims::{ClaimCollection, ClaimRequest};
 pub use clock::{Clock, SystemClock};
 pub use collection::{
     Bulk, BulkOptions, Collection, CollectionWriter, Durability, Filled, SEGMENT_DOCUMENTS_MAX,
@@ -84,7 +86,9 @@ pub use ecphory_index::{
 pub use ecphory_model as model;
 #[cfg(feature = "onnx")]
 pub use ecphory_model::Runtime;
-pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};
+pub use ecphory_model::{
+    CacheOptions, Encoder, EncoderOptions, EncodingCache, ModelStore, Precision, Role, StoreConfig,
+};
 pub use ecphory_text as text;
 pub use ecphory_train as train;
 

@@ -7,6 +7,7 @@
 
 mod encode;
 mod mine;
+mod repro;
 mod resample;
 mod train;
 mod upkeep;
@@ -18,6 +19,7 @@ use ecphory::Precision;
 
 pub use encode::{Encode, RoleName, ValueName};
 pub use mine::Mine;
+pub use repro::Repro;
 pub use resample::{Audit, ProtocolName, Split};
 pub use train::Train;
 pub use upkeep::{Add, Backup, Check, Compact, Delete, DurabilityLevel, Migrate, Restore};
@@ -73,6 +75,7 @@ pub enum Command {
     Encode(Encode),
     Train(Train),
     Mine(Mine),
+    Repro(Repro),
     Split(Split),
     /// List, pull, show and convert models.
     #[command(subcommand, after_help = "Example:\n  ecphory models pull minilm")]

@@ -14,6 +14,7 @@ mod inspect;
 mod mine;
 mod models;
 mod quickstart;
+mod repro;
 mod run;
 mod search;
 mod split;
@@ -37,6 +38,7 @@ pub fn dispatch(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Encode(args) => encode::encode(args, context),
         Command::Train(args) => train::train(args, context),
         Command::Mine(args) => mine::mine(args, context),
+        Command::Repro(args) => repro::repro(args, context),
         Command::Split(args) => split::split(args, context),
         Command::Models(args) => models::models(args, context),
         Command::Data(args) => data::data(args, context),

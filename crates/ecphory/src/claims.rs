@@ -1,0 +1,223 @@
+//! Examining claims of papers on data sets: texts and rankings in, a report with a verdict out.
+
+use std::path::Path;
+
+use ecphory_core::Progress;
+use ecphory_eval::Dataset;
+use ecphory_model::{CachedStates, Encoder, EncoderOptions, EncodingCache, Role, StateBuffer};
+use ecphory_train::body::States;
+use ecphory_train::claim::Claim;
+use ecphory_train::ragged::{NO_TERM, Ragged};
+use ecphory_train::study::{Budget, Report, Subject, SubjectParts};
+use ecphory_train::{Error as TrainError, Ids, Judgment, ScoreMatrix, Text, TrainingData};
+use rustc_hash::FxHashSet;
+
+use crate::mining::PipelineSearcher;
+use crate::read::{self, TextOptions};
+use crate::{Engine, Pipeline, Reader, Result};
+
+/// Where queries are cut.
+const QUERY_TOKENS: usize = 64;
+/// Where documents are cut: what a small machine encodes in minutes.
+const DOCUMENT_TOKENS: usize = 128;
+
+/// A collection to examine a claim on.
+#[derive(Clone, Debug)]
+pub struct ClaimCollection {
+    /// The data set, once for each of its splits: all judged queries take part.
+    pub splits: Vec<Dataset>,
+    /// The same documents with a channel `bm25`.
+    pub reader: Reader,
+}
+
+/// What to examine, and with what.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// The claims, in their order.
+    pub claims: Vec<&'static Claim>,
+    /// The model that arms begin from: a name that was pulled, or a directory.
+    pub init: String,
+    /// How much work is done.
+    pub budget: Budget,
+}
+
+/// A collection with everything that a study wants to know of it.
+struct Read {
+    name: String,
+    data: TrainingData,
+    vectors: [Vec<f32>; 2],
+    bm25: ScoreMatrix,
+}
+
+impl Engine {
+    /// Examines claims on collections, on the engine's threads; `each` is told of every report as it is there.
+    ///
+    /// Vectors and states of tokens are taken from the cache, and computed and kept there where it lacks them. Memory: 12
+    /// bytes for each pair of a query and a document of a collection.
+    ///
+    /// # Errors
+    /// Where a data set cannot be read or has no judged query with an answer; what encoding, searching and training say; `Interrupted`.
+    pub fn examine(
+        &self,
+        request: &ClaimRequest,
+        collections: &[ClaimCollection],
+        cache: &EncodingCache,
+        progress: &dyn Progress,
+        each: &mut dyn FnMut(Report) -> Result<()>,
+    ) -> Result<()> {
+        let init = self.models().resolve(&request.init)?;
+        let encoders = [limited(&init, QUERY_TOKENS)?, limited(&init, DOCUMENT_TOKENS)?];
+        let mut all = Vec::new();
+        for collection in collections {
+            all.push(self.read_collection(collection, &encoders, cache, progress)?);
+        }
+        let needs_states = request.claims.iter().any(|claim| claim.needs_states);
+        let mut states = Vec::new();
+        for one in all.iter().filter(|_| needs_states) {
+            let texts = [one.data.queries(), one.data.documents()];
+            let [queries, documents] =
+                texts.map(|all| all.iter().map(|text| &*text.text).collect::<Vec<_>>());
+            states.push(TokenStates {
+                queries: cache.states(
+                    &encoders[0],
+                    &queries,
+                    Role::Query,
+                    self.pool(),
+                    progress,
+                )?,
+                documents: cache.states(
+                    &encoders[1],
+                    &documents,
+                    Role::Document,
+                    self.pool(),
+                    progress,
+                )?,
+            });
+        }
+        let columns = encoders[0].dimensions();
+        let subjects = self.pool().install(|| {
+            let subject = |(number, one)| subject(one, states.get(number), &init, columns);
+            all.iter().enumerate().map(subject).collect::<Result<Vec<Subject<'_>>>>()
+        })?;
+        for claim in &request.claims {
+            let report =
+                self.pool().install(|| claim.examine(&subjects, &request.budget, progress))?;
+            each(report)?;
+        }
+        Ok(())
+    }
+
+    fn read_collection(
+        &self,
+        collection: &ClaimCollection,
+        encoders: &[Encoder; 2],
+        cache: &EncodingCache,
+        progress: &dyn Progress,
+    ) -> Result<Read> {
+        let (name, data) = training_data(&collection.splits, progress)?;
+        let texts = |all: &'_ [Text]| all.iter().map(|text| text.text.clone()).collect::<Vec<_>>();
+        let (queries, documents) = (texts(data.queries()), texts(data.documents()));
+        let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+        let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+        let of_queries =
+            cache.vectors(&encoders[0], &queries, Role::Query, self.pool(), progress)?;
+        let of_documents =
+            cache.vectors(&encoders[1], &documents, Role::Document, self.pool(), progress)?;
+        let ids = Ids::of_documents(data.documents().iter().map(|text| &text.id))?;
+        let pipeline = Pipeline::channel("bm25");
+        let searcher =
+            PipelineSearcher::new(&collection.reader, &pipeline, &queries, &ids, progress)?;
+        // A document without a word of the query scores nothing.
+        let bm25 = ScoreMatrix::of_searcher(&searcher, queries.len(), documents.len(), 0.0)?;
+        Ok(Read { name, data, vectors: [of_queries.values, of_documents.values], bm25 })
+    }
+}
+
+/// Opens an encoder that reads so many tokens, or as many as its model does.
+fn limited(init: &Path, limit: usize) -> Result<Encoder> {
+    let plain = Encoder::open(init, &EncoderOptions::default())?;
+    let max_tokens = Some(limit.min(plain.max_tokens()));
+    Ok(Encoder::open(init, &EncoderOptions { max_tokens, ..Default::default() })?)
+}
+
+fn subject<'a>(
+    one: &'a Read,
+    states: Option<&'a TokenStates<'a>>,
+    init: &'a Path,
+    columns: usize,
+) -> Result<Subject<'a>> {
+    let [queries, documents] = &one.vectors;
+    Ok(Subject::new(SubjectParts {
+        name: &one.name,
+        data: &one.data,
+        init,
+        queries,
+        documents,
+        columns,
+        bm25: &one.bm25,
+        states: states.map(|states| states as &dyn States),
+        terms: &[],
+        idf: &[],
+    })?)
+}
+
+/// Joins the documents of a data set with the judged queries of all its splits. Documents without text and
+/// queries without an answer that has one are left out.
+fn training_data(splits: &[Dataset], progress: &dyn Progress) -> Result<(String, TrainingData)> {
+    let Some(first) = splits.first() else {
+        return Err(TrainError::Nothing { what: "splits of a data set" }.into());
+    };
+    let mut documents = Vec::new();
+    let options = TextOptions { skip_bad: true, ..TextOptions::default() };
+    read::texts(&first.corpus, &options, progress, &mut |id, text, _| {
+        documents.push(Text { id, text });
+        Ok(())
+    })?;
+    let kept: FxHashSet<&str> = documents.iter().map(|document| &*document.id).collect();
+    let (mut queries, mut judgments) = (Vec::new(), Vec::new());
+    let mut seen = FxHashSet::default();
+    for split in splits {
+        for query in split.queries.iter() {
+            let judged = split.qrels.queries.get(&query.id).into_iter().flatten();
+            let answers: Vec<&String> = judged
+                .filter(|(document, grade)| **grade > 0 && kept.contains(document.as_str()))
+                .map(|(document, _)| document)
+                .collect();
+            if !answers.is_empty() && seen.insert(query.id.clone()) {
+                queries.push(Text { id: query.id.clone(), text: query.text.clone() });
+                judgments.extend(answers.into_iter().map(|document| (query.id.clone(), document)));
+            }
+        }
+    }
+    let judgments: Vec<(String, String)> =
+        judgments.into_iter().map(|(query, document)| (query, document.clone())).collect();
+    let judged =
+        judgments.iter().map(|(query, document)| Judgment { query, document, relevant: true });
+    Ok((first.name.clone(), TrainingData::new(documents, queries, judged)?))
+}
+
+/// The states of a collection's texts on disk.
+struct TokenStates<'a> {
+    queries: CachedStates<'a>,
+    documents: CachedStates<'a>,
+}
+
+impl States for TokenStates<'_> {
+    fn columns(&self) -> usize {
+        self.documents.columns()
+    }
+
+    fn append(&self, role: Role, number: u32, to: &mut Ragged) -> ecphory_train::Result<()> {
+        let states = match role {
+            Role::Query => &self.queries,
+            Role::Document => &self.documents,
+        };
+        let mut buffer = StateBuffer::default();
+        states.read(number as usize, &mut buffer)?;
+        to.values.extend_from_slice(&buffer.rows);
+        to.words.extend_from_slice(&buffer.words);
+        to.terms.extend(buffer.tokens.iter().map(|_| NO_TERM));
+        to.offsets.push(to.rows() + buffer.tokens.len());
+        Ok(())
+    }
+}
