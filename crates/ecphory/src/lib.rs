@@ -10,7 +10,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let models = StoreConfig { cache: folder.path().join("cache"), hub: "https://huggingface.co".into(), python: "python3".into(), offline: true };
-//! let engine = Engine::new(EngineConfig { threads: 2, models, encoding: EncodingOptions::default() })?;
+//! let engine = Engine::new(EngineConfig { threads: 2, models, encoding: EncodingOptions::default(), disk_cache: None })?;
 //! let channels: Vec<ChannelRequest> = vec!["bm25".parse()?];
 //! let collection = engine.create(folder.path().join("notes.ecp"), &channels)?;
 //! let documents = [
@@ -80,7 +80,9 @@ pub use ecphory_index::{
 pub use ecphory_model as model;
 #[cfg(feature = "onnx")]
 pub use ecphory_model::Runtime;
-pub use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};
+pub use ecphory_model::{
+    CacheOptions, Encoder, EncoderOptions, EncodingCache, ModelStore, Precision, Role, StoreConfig,
+};
 pub use ecphory_text as text;
 pub use ecphory_train as train;
 
