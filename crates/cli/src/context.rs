@@ -3,11 +3,14 @@
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ecphory::eval::Dataset;
-use ecphory::{EncodingOptions, Engine, EngineConfig, Progress, StoreConfig};
+use ecphory::{
+    CacheOptions, EncodingCache, EncodingOptions, Engine, EngineConfig, Progress, StoreConfig,
+};
 
-use crate::args::Common;
+use crate::args::{Command, Common};
 use crate::failure::Failure;
 use crate::progress::Bars;
 
@@ -29,8 +32,8 @@ pub struct Context {
 
 impl Context {
     /// Reads `ECPHORY_CACHE` (default: `ecphory` in `XDG_CACHE_HOME` or `~/.cache`), `ECPHORY_DATA` (directories
-    /// separated by colons), `ECPHORY_HUB` and `ECPHORY_PYTHON`.
-    pub fn new(common: &Common) -> anyhow::Result<Self> {
+    /// separated by colons), `ECPHORY_HUB` and `ECPHORY_PYTHON`. With `keep_encodings` the engine keeps vectors on disk.
+    pub fn new(common: &Common, keep_encodings: bool) -> anyhow::Result<Self> {
         let cache = cache_directory()?;
         let threads = match common.threads {
             Some(threads) => usize::from(threads),
@@ -45,8 +48,10 @@ impl Context {
         let data = env::var_os("ECPHORY_DATA")
             .map(|paths| env::split_paths(&paths).filter(|p| !p.as_os_str().is_empty()).collect())
             .unwrap_or_default();
-        let engine =
-            Engine::new(EngineConfig { threads, models, encoding: EncodingOptions::default() })?;
+        let encodings = || EncodingCache::open(&cache.join("encodings"), CacheOptions::default());
+        let disk_cache = keep_encodings.then(encodings).transpose()?.map(Arc::new);
+        let encoding = EncodingOptions::default();
+        let engine = Engine::new(EngineConfig { threads, models, encoding, disk_cache })?;
         let bars = Bars::new(common.quiet)?;
         Ok(Self { common: common.clone(), engine, cache, data, bars })
     }
@@ -80,6 +85,14 @@ impl Context {
             Some(split) => Ok(Dataset::find(&format!("{name}/{split}"), &self.data)?),
             None => Ok(Dataset::find(name, &self.data)?),
         }
+    }
+}
+
+impl Command {
+    /// Returns whether it encodes what an earlier command may have encoded: experiments over a data set do, a collection
+    /// keeps its own vectors.
+    pub fn repeats_encodings(&self) -> bool {
+        matches!(self, Command::Compare(_) | Command::Train(_))
     }
 }
 

@@ -22,7 +22,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    match context::Context::new(&arguments.common)
+    match context::Context::new(&arguments.common, arguments.command.repeats_encodings())
         .and_then(|context| commands::dispatch(&arguments.command, &context))
     {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,9 @@ use ecphory_core::storage::Directory;
 use ecphory_index::{
     Bm25Settings, ChannelKind, ChannelSchema, Collection as IndexCollection, DenseSettings, Schema,
 };
-use ecphory_model::{Encoder, EncoderOptions, ModelStore, Precision, Role, StoreConfig};
+use ecphory_model::{
+    Encoder, EncoderOptions, EncodingCache, ModelStore, Precision, Role, StoreConfig,
+};
 use rustc_hash::FxHashMap;
 
 use crate::channel::{ChannelRequest, RequestKind};
@@ -25,6 +27,8 @@ pub struct EngineConfig {
     pub models: StoreConfig,
     /// The limits of the encoding service.
     pub encoding: EncodingOptions,
+    /// Where vectors are kept from one process to the next, and asked for when they are not in memory.
+    pub disk_cache: Option<Arc<EncodingCache>>,
 }
 
 /// Threads, models and a clock. Clones share them.
@@ -72,7 +76,7 @@ impl Engine {
             .build()
             .map_err(|source| Error::Threads { threads, source })?;
         let models = ModelStore::new(config.models);
-        let encoding = EncodingService::new(&config.encoding);
+        let encoding = EncodingService::new(&config.encoding, config.disk_cache);
         let inner = Inner { pool, models, encoders: Mutex::default(), encoding, clock };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -111,7 +115,8 @@ impl Engine {
     /// Encodes texts on the engine's threads into `texts.len()` rows of the encoder's dimensions.
     ///
     /// All callers of the engine share a cache of vectors, and the batches in which texts are encoded; collections
-    /// encode documents and queries through this too. The vectors are bit for bit those of [`Encoder::encode`].
+    /// encode documents and queries through this too. What is not in memory is looked for in
+    /// [`EngineConfig::disk_cache`], where there is one, and stored there. The vectors are bit for bit those of [`Encoder::encode`].
     /// Blocks while the texts of others are before these, or where more of them wait than
     /// [`EncodingOptions::waiting_bytes_max`]. Reports a task `encode` with one unit a text.
     ///
@@ -125,6 +130,11 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<Vec<f32>> {
         self.inner.encoding.encode(encoder, texts, role, self.pool(), progress)
+    }
+
+    /// Returns the cache on disk, where there is one.
+    pub fn disk_cache(&self) -> Option<&EncodingCache> {
+        self.inner.encoding.disk()
     }
 
     /// Returns what the encoding service has done so far.

@@ -10,7 +10,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let models = StoreConfig { cache: folder.path().join("cache"), hub: "https://huggingface.co".into(), python: "python3".into(), offline: true };
-//! let engine = Engine::new(EngineConfig { threads: 2, models, encoding: EncodingOptions::default() })?;
+//! let engine = Engine::new(EngineConfig { threads: 2, models, encoding: EncodingOptions::default(), disk_cache: None })?;
 //! let channels: Vec<ChannelRequest> = vec!["bm25".parse()?];
 //! let collection = engine.create(folder.path().join("notes.ecp"), &channels)?;
 //! let documents = [

@@ -1,7 +1,7 @@
 //! Numbers of half precision in memory or a file, made single.
 
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m128i, _mm256_cvtph_ps};
+use std::arch::x86_64::{__m128i, __m256, _mm256_cvtph_ps};
 #[cfg(target_arch = "x86_64")]
 use std::mem::transmute;
 
@@ -40,8 +40,9 @@ fn avx2(halves: &[[u8; 2]], out: &mut [f32]) {
     for (out, eight) in out.iter_mut().zip(eights) {
         // SAFETY: both are 16 bytes, and all bits are values of a register.
         let register = unsafe { transmute::<[[u8; 2]; 8], __m128i>(*eight) };
+        let wide = _mm256_cvtph_ps(register);
         // SAFETY: both are 32 bytes, and all bits are values of floats.
-        *out = unsafe { transmute::<_, [f32; 8]>(_mm256_cvtph_ps(register)) };
+        *out = unsafe { transmute::<__m256, [f32; 8]>(wide) };
     }
     portable(rest, out_rest);
 }

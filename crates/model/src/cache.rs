@@ -300,8 +300,9 @@ impl EncodingCache {
         let mut room = self.options.bytes_max.saturating_sub(taken);
         let asked = contents.len();
         let outcome = self.with_shelf(&mut state, view, |shelf| {
+            room = room.saturating_sub(shelf.overhead());
             contents.retain(|content| {
-                let cost = shelf.cost(content.bytes.len());
+                let cost = shelf::cost(content);
                 let fits = cost <= room && u32::try_from(content.bytes.len()).is_ok();
                 room -= if fits { cost } else { 0 };
                 fits

@@ -12,7 +12,13 @@ fn engine(folder: &Path) -> Engine {
         python: "python3".into(),
         offline: true,
     };
-    Engine::new(EngineConfig { threads: 2, models, encoding: EncodingOptions::default() }).unwrap()
+    Engine::new(EngineConfig {
+        threads: 2,
+        models,
+        encoding: EncodingOptions::default(),
+        disk_cache: None,
+    })
+    .unwrap()
 }
 
 fn documents(count: usize) -> Vec<Document> {

@@ -60,9 +60,24 @@ impl EncodingService {
     ) -> Result<Vec<f32>> {
         let texts: Vec<&str> = asked.iter().map(|&(_, text)| text).collect();
         let rest = Rest { progress: call.progress, told: AtomicU64::new(reported) };
-        let vectors = call.encoder.encode(&texts, call.role, call.pool, &rest)?;
-        self.count(|counts| counts.encoded += texts.len() as u64);
+        let vectors = self.compute(call, &texts, &rest)?;
         self.remember(call, asked.iter().map(|(key, _)| key), &vectors);
+        Ok(vectors)
+    }
+
+    /// Takes vectors from the disk and encodes what is not there.
+    fn compute(&self, call: Call<'_>, texts: &[&str], progress: &dyn Progress) -> Result<Vec<f32>> {
+        let (vectors, stored) = match &self.disk {
+            Some(disk) => {
+                let made = disk.vectors(call.encoder, texts, call.role, call.pool, progress)?;
+                (made.values, made.found)
+            }
+            None => (call.encoder.encode(texts, call.role, call.pool, progress)?, 0),
+        };
+        self.count(|counts| {
+            counts.stored += stored as u64;
+            counts.encoded += (texts.len() - stored) as u64;
+        });
         Ok(vectors)
     }
 
@@ -83,15 +98,14 @@ impl EncodingService {
             Ok(Vec::new())
         } else {
             let _running = Running::begin();
-            call.encoder.encode(&plan.texts, call.role, call.pool, &joint)
+            self.compute(call, &plan.texts, &joint)
         };
         *reported += joint.reported.into_inner();
         match encoded {
             Ok(vectors) => {
-                let (count, shared) = (plan.texts.len() as u64, plan.shared);
+                let shared = plan.shared;
                 self.count(|counts| {
                     counts.batches += 1;
-                    counts.encoded += count;
                     counts.found += shared;
                 });
                 self.remember(call, plan.encoded.iter(), &vectors);
@@ -100,9 +114,7 @@ impl EncodingService {
                 batch.deliver(rows);
                 Ok(())
             }
-            Err(error) if batch.pieces.iter().all(|piece| Arc::ptr_eq(piece, own)) => {
-                Err(error.into())
-            }
+            Err(error) if batch.pieces.iter().all(|piece| Arc::ptr_eq(piece, own)) => Err(error),
             Err(_) => Ok(()),
         }
     }

@@ -3,6 +3,8 @@
 //! - A cache holds vectors by content, model and view (query or document), so that a text is not encoded twice
 //!   while its vector is remembered. Queries and documents have a shelf each: a corpus that is encoded in bulk
 //!   does not push out the queries.
+//! - What it does not hold may lie on disk, where other processes left it: a batch takes from there what it finds, and
+//!   leaves there what it computes.
 //! - Texts that are asked for while a batch runs are put together into the next one, whoever asked. There is
 //!   no timer and no thread: a caller that finds no batch running runs one for all that wait, and leaves when its
 //!   own texts are done. Batches are of one model and one view, so a query never waits behind documents.
@@ -19,10 +21,10 @@ mod batch;
 mod cache;
 mod lanes;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ecphory_core::Progress;
-use ecphory_model::{Encoder, Role};
+use ecphory_model::{Encoder, EncodingCache, Role};
 use rustc_hash::FxHashMap;
 
 use crate::Result;
@@ -65,6 +67,8 @@ pub struct EncodingStats {
     pub asked: u64,
     /// How many of them were in the cache, or were asked for twice in one call.
     pub found: u64,
+    /// How many vectors were in the cache on disk.
+    pub stored: u64,
     /// How many texts went through an encoder.
     pub encoded: u64,
     /// How many batches ran; texts that were encoded apart after a failure are in none.
@@ -81,6 +85,7 @@ pub struct EncodingStats {
 pub(crate) struct EncodingService {
     queries: Mutex<VectorCache>,
     documents: Mutex<VectorCache>,
+    disk: Option<Arc<EncodingCache>>,
     lanes: Lanes,
     counts: Mutex<Counts>,
 }
@@ -89,6 +94,7 @@ pub(crate) struct EncodingService {
 struct Counts {
     asked: u64,
     found: u64,
+    stored: u64,
     encoded: u64,
     batches: u64,
 }
@@ -103,13 +109,19 @@ struct Call<'a> {
 }
 
 impl EncodingService {
-    pub fn new(options: &EncodingOptions) -> Self {
+    pub fn new(options: &EncodingOptions, disk: Option<Arc<EncodingCache>>) -> Self {
         Self {
             queries: Mutex::new(VectorCache::new(options.query_cache_bytes)),
             documents: Mutex::new(VectorCache::new(options.document_cache_bytes)),
+            disk,
             lanes: Lanes::new(options.waiting_bytes_max),
             counts: Mutex::default(),
         }
+    }
+
+    /// Returns the cache on disk.
+    pub fn disk(&self) -> Option<&EncodingCache> {
+        self.disk.as_deref()
     }
 
     /// Encodes texts into `texts.len()` rows, in the order of the texts.
@@ -211,8 +223,17 @@ impl EncodingService {
         }
         let waiting_bytes_peak = self.lanes.waiting_bytes_peak();
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { asked, found, encoded, batches } = *counts;
-        EncodingStats { asked, found, encoded, batches, evicted, cache_bytes, waiting_bytes_peak }
+        let Counts { asked, found, stored, encoded, batches } = *counts;
+        EncodingStats {
+            asked,
+            found,
+            stored,
+            encoded,
+            batches,
+            evicted,
+            cache_bytes,
+            waiting_bytes_peak,
+        }
     }
 }
 

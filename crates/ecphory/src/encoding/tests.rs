@@ -37,7 +37,7 @@ fn desk(options: &EncodingOptions) -> Desk {
     fs::write(&path, tokenizer.to_string()).unwrap();
     let encoder = Encoder::open(folder.path(), &EncoderOptions::default()).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    Desk { _folder: folder, encoder, pool, service: EncodingService::new(options) }
+    Desk { _folder: folder, encoder, pool, service: EncodingService::new(options, None) }
 }
 
 impl Desk {

@@ -37,7 +37,7 @@ fn desk(count: usize) -> Desk {
         offline: true,
     };
     let encoding = EncodingOptions::default();
-    let config = EngineConfig { threads: 2, models, encoding };
+    let config = EngineConfig { threads: 2, models, encoding, disk_cache: None };
     let engine = Engine::with_clock(config, Arc::new(Ticking(AtomicU64::new(0)))).unwrap();
     let mut sequence = Sequence(1);
     let id = |i: usize| if i % 5 == 3 { format!("\"{i}\"\n") } else { format!("ünd-{i}") };

@@ -1,10 +1,15 @@
 //! Filling, writing and searching share one encoding service.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use ecphory::{SearchOptions, Silent, WriterOptions};
+use ecphory::{
+    CacheOptions, EncoderOptions, EncodingCache, EncodingOptions, Engine, EngineConfig, Role,
+    SearchOptions, Silent, WriterOptions,
+};
 
-use crate::support::{Bench, documents};
+use crate::support::{Bench, documents, store};
 
 #[test]
 fn queries_of_many_threads_are_encoded_once() {
@@ -58,4 +63,42 @@ fn a_document_whose_text_is_the_same_is_not_encoded_again() {
     let upserted = bench.engine.encoding_stats();
     assert!(upserted.asked - filled.asked >= filled.asked);
     assert_eq!(upserted.encoded - filled.encoded, 1);
+}
+
+/// An engine whose vectors outlive it.
+fn lasting(folder: &Path) -> Engine {
+    let cache = EncodingCache::open(&folder.join("encodings"), CacheOptions::default()).unwrap();
+    Engine::new(EngineConfig {
+        threads: 2,
+        models: store(folder),
+        encoding: EncodingOptions::default(),
+        disk_cache: Some(Arc::new(cache)),
+    })
+    .unwrap()
+}
+
+#[test]
+fn vectors_outlive_an_engine() {
+    let bench = Bench::new();
+    let model = bench.model("model", 1);
+    let texts = ["radium moon", "newton apple", "radium moon"];
+    let encode = |engine: &Engine, role| {
+        let encoder = engine.encoder(&model, &EncoderOptions::default()).unwrap();
+        engine.encode(&encoder, &texts, role, &Silent).unwrap()
+    };
+    for role in [Role::Query, Role::Document] {
+        let expected = encode(&bench.engine, role);
+        let first = lasting(bench.folder.path());
+        assert_eq!(encode(&first, role), expected);
+        let stats = first.encoding_stats();
+        assert_eq!((stats.asked, stats.found, stats.stored, stats.encoded), (3, 1, 0, 2));
+        assert!(first.disk_cache().unwrap().size().unwrap() > 0);
+        drop(first);
+        let second = lasting(bench.folder.path());
+        assert_eq!(encode(&second, role), expected);
+        assert_eq!(encode(&second, role), expected);
+        let stats = second.encoding_stats();
+        assert_eq!((stats.asked, stats.found, stats.stored, stats.encoded), (6, 4, 2, 0));
+    }
+    assert!(bench.engine.disk_cache().is_none());
 }

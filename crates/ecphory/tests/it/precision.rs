@@ -167,6 +167,7 @@ fn judged(data: &Path, channels: &[(&str, String)]) -> Vec<f64> {
         threads: 2,
         models: store(folder.path()),
         encoding: ecphory::EncodingOptions::default(),
+        disk_cache: None,
     });
     let specs: Vec<&str> = channels.iter().map(|(_, spec)| spec.as_str()).collect();
     let path = folder.path().join("c.ecp");

@@ -192,6 +192,7 @@ fn timings_come_from_the_clock_that_was_handed_in() {
         threads: 1,
         models: store(bench.folder.path()),
         encoding: EncodingOptions::default(),
+        disk_cache: None,
     };
     let engine = Engine::with_clock(config, Arc::new(Ticks(AtomicU64::new(0)))).unwrap();
     let reader = engine.open(bench.path("c.ecp")).unwrap().snapshot().unwrap();

@@ -58,6 +58,7 @@ pub fn engine(folder: &Path) -> Engine {
         threads: 2,
         models: store(folder),
         encoding: EncodingOptions::default(),
+        disk_cache: None,
     })
     .unwrap()
 }

@@ -15,6 +15,8 @@
 //! | 40..44 | CRC-32 of the content |
 //! | 44..48 | CRC-32 of the bytes before |
 //! | 48.. | content: a vector in f32; or token ids, word numbers (u32 each), then a row of f16 for each token |
+//!
+//! Where any of this comes to mean something else, the first eight bytes have to change: older files are then not found.
 
 use ecphory_core::checksum::crc32;
 use ecphory_kernels::Level;
@@ -141,7 +143,9 @@ fn narrow(value: f32) -> f16 {
 
 /// Rounds states as storing them does.
 pub(super) fn round(rows: &mut [f32]) {
-    rows.iter_mut().for_each(|x| *x = narrow(*x).to_f32());
+    for x in rows {
+        *x = narrow(*x).to_f32();
+    }
 }
 
 /// Reads the states of a text: its tokens, their words, and the rows.

@@ -124,10 +124,9 @@ impl Shelf {
         Some(Found { tokens: place.tokens as usize, content })
     }
 
-    /// Returns how many bytes [`Self::append`] adds for content of some length.
-    pub(super) fn cost(&self, content: usize) -> u64 {
-        let header = if self.own.is_some() { HEADER } else { 2 * HEADER };
-        (header + content) as u64
+    /// Returns how many bytes [`Self::append`] adds besides those of [`cost`].
+    pub(super) fn overhead(&self) -> u64 {
+        if self.own.is_some() { 0 } else { HEADER as u64 }
     }
 
     /// Appends records, and returns how many bytes the files have become longer.
@@ -167,6 +166,11 @@ impl Shelf {
         self.files.push(StoredFile { name, bytes: Bytes::from_vec(Vec::new()) });
         Ok(Own { file, append, length: 0 })
     }
+}
+
+/// Returns how many bytes a record takes.
+pub(super) fn cost(content: &Content) -> u64 {
+    (HEADER + content.bytes.len()) as u64
 }
 
 /// Returns the files of a shelf with their numbers, in order.

@@ -148,7 +148,9 @@ fn nothing_damaged_is_returned() {
     let path = files(folder.path()).remove(0);
     let whole = fs_err::read(&path).unwrap();
     let check = |bytes: &[u8]| {
-        files(folder.path()).iter().for_each(|path| fs_err::remove_file(path).unwrap());
+        for path in files(folder.path()) {
+            fs_err::remove_file(path).unwrap();
+        }
         fs_err::write(&path, bytes).unwrap();
         let made = vectors(&cache(folder.path()), &encoder, &texts);
         assert_eq!(made.values, expected);
@@ -291,4 +293,24 @@ fn an_interruption_loses_one_piece() {
     // Work that is all here can be stopped too.
     let error = second.vectors(&encoder, &texts, Role::Document, &pool(1), &Stop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
+}
+
+#[test]
+fn threads_share_a_cache() {
+    let (folder, encoder) = (tempfile::tempdir().unwrap(), tiny());
+    let cache = cache(folder.path());
+    let expected = direct(&encoder, &TEXTS);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (cache, encoder, expected) = (&cache, &encoder, &expected);
+            scope.spawn(move || {
+                let first = thread % 2 * 3;
+                let part = vectors(cache, encoder, &TEXTS[first..first + 3]).values;
+                let columns = encoder.dimensions();
+                assert_eq!(part, expected[first * columns..(first + 3) * columns]);
+                check_states(&states(cache, encoder, &TEXTS), encoder, &TEXTS);
+            });
+        }
+    });
+    assert_eq!(vectors(&cache, &encoder, &TEXTS).found, TEXTS.len());
 }

@@ -36,7 +36,9 @@ fn states_are_those_that_vectors_are_made_of() {
         for row in rows {
             mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
         }
-        mean.iter_mut().for_each(|x| *x /= count);
+        for x in &mut mean {
+            *x /= count;
+        }
         ecphory_kernels::nn::l2_normalize(ecphory_kernels::Level::detect(), &mut mean, columns);
         assert_eq!(mean, vector);
     }

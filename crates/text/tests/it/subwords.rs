@@ -2,6 +2,7 @@ use crate::data::{golden, model};
 use ecphory_core::ErrorKind;
 use ecphory_text::Error;
 use ecphory_text::subword::Tokenizer;
+use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
 fn small() -> PathBuf {
@@ -191,5 +192,21 @@ fn tokens_of_sentencepiece_know_their_words() {
         words.dedup();
         assert_eq!(words.iter().filter(|word| *word != "-").collect::<Vec<_>>(), ["The", "cät"]);
         assert_eq!(words_of(&tokenizer, "the dog", 4), ["-", "the", "-", "-"]);
+    }
+}
+
+proptest! {
+    /// Whatever the text: the ids are those of `encode`, and words are parts of the text without white space inside.
+    #[test]
+    fn words_are_parts_of_any_text(
+        text in "([a-zA-Z ,!]|the|\\[SEP\\]|<s>|é|e\u{301}|日本|\u{a0}|\n){0,30}", limit in 2usize..40,
+    ) {
+        let metaspace =
+            r#"{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}"#;
+        for tokenizer in [Tokenizer::open(&small()).unwrap(), letters(metaspace, "null")] {
+            for word in words_of(&tokenizer, &text, limit) {
+                prop_assert!(!word.contains(char::is_whitespace), "{word:?}");
+            }
+        }
     }
 }
