@@ -177,7 +177,7 @@ fn training_data(splits: &[Dataset], progress: &dyn Progress) -> Result<(String,
     let (mut queries, mut judgments) = (Vec::new(), Vec::new());
     let mut seen = FxHashSet::default();
     for split in splits {
-        for query in split.queries.iter() {
+        for query in &split.queries {
             let judged = split.qrels.queries.get(&query.id).into_iter().flatten();
             let answers: Vec<&String> = judged
                 .filter(|(document, grade)| **grade > 0 && kept.contains(document.as_str()))

@@ -1,7 +1,8 @@
-//! Reading configuration files.
+//! Reading and writing configuration files.
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
@@ -15,4 +16,10 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// Reads a JSON file, or returns `None` where there is none.
 pub(crate) fn read_optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     if path.try_exists()? { read(path).map(Some) } else { Ok(None) }
+}
+
+/// Writes a JSON file for people; it is synced with its folder, by whoever makes that.
+pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value).map_err(std::io::Error::from)?;
+    Ok(fs_err::write(path, text)?)
 }

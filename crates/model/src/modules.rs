@@ -1,11 +1,12 @@
 //! Modules that training adds to a model directory in the layout of sentence-transformers.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::convert::{NewTensor, write_tensors};
+use crate::error::Result;
 use crate::json;
 use crate::layout::MODULES;
 
@@ -68,7 +69,11 @@ impl AddedModules {
             module["idx"] = index.into();
             module["name"] = index.to_string().into();
         }
-        write_json(&path, &Value::Array(modules))
+        json::write(&path, &modules)?;
+        for path in [&path, directory] {
+            fs_err::File::open(path)?.sync_all()?;
+        }
+        Ok(())
     }
 }
 
@@ -82,23 +87,20 @@ impl DenseModule {
             "bias": self.bias.is_some(),
             "activation_function": "torch.nn.modules.linear.Identity",
         });
-        write_json(&folder.join("config.json"), &config)?;
-        let bytes = |values: &[f32]| -> Vec<u8> {
-            values.iter().flat_map(|value| value.to_le_bytes()).collect()
-        };
-        let weights = bytes(&self.weights);
-        let bias = self.bias.as_deref().map(bytes);
-        let view = |shape: Vec<usize>, bytes| {
-            TensorView::new(Dtype::F32, shape, bytes).expect("as many values as the shape has")
-        };
-        let mut tensors = vec![("linear.weight", view(vec![out, self.input], &weights))];
-        tensors.extend(bias.as_deref().map(|bias| ("linear.bias", view(vec![out], bias))));
+        json::write(&folder.join("config.json"), &config)?;
         let path = folder.join("model.safetensors");
-        serialize_to_file(tensors, None, &path).map_err(|error| match error {
-            safetensors::SafeTensorError::IoError(error) => Error::from(error),
-            error => Error::from(std::io::Error::other(error)),
-        })?;
-        fs_err::File::open(&path)?.sync_all()?;
+        let (shape, length) = ([out, self.input], [out]);
+        let tensor = |name: &str, shape, values| NewTensor {
+            name: name.to_owned(),
+            shape,
+            values: Cow::Borrowed(values),
+        };
+        let mut tensors = vec![tensor("linear.weight", &shape[..], &self.weights[..])];
+        tensors.extend(self.bias.as_deref().map(|bias| tensor("linear.bias", &length[..], bias)));
+        write_tensors(&tensors, &path)?;
+        for path in [&path, folder] {
+            fs_err::File::open(path)?.sync_all()?;
+        }
         Ok(())
     }
 }
@@ -108,7 +110,7 @@ fn bare(directory: &Path) -> Result<Vec<Value>> {
     let folder = "1_Pooling";
     fs_err::create_dir_all(directory.join(folder))?;
     let pooling = json!({"pooling_mode": "mean"});
-    write_json(&directory.join(folder).join("config.json"), &pooling)?;
+    json::write(&directory.join(folder).join("config.json"), &pooling)?;
     let unit = "2_Normalize";
     fs_err::create_dir_all(directory.join(unit))?;
     Ok(vec![
@@ -120,13 +122,6 @@ fn bare(directory: &Path) -> Result<Vec<Value>> {
 
 fn module(index: usize, path: &str, kind: &str) -> Value {
     json!({"idx": index, "name": index.to_string(), "path": path, "type": format!("{MODELS}.{kind}")})
-}
-
-fn write_json(path: &Path, value: &Value) -> Result<()> {
-    let text = serde_json::to_vec_pretty(value).map_err(std::io::Error::from)?;
-    fs_err::write(path, text)?;
-    fs_err::File::open(path)?.sync_all()?;
-    Ok(())
 }
 
 #[cfg(test)]

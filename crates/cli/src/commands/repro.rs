@@ -159,7 +159,7 @@ fn markdown(reports: &[(Report, f64)]) -> String {
     let mut text = String::from(
         "| claim | says | verdict | decided by | seen on the way |\n|---|---|---|---|---|\n",
     );
-    for (report, _) in reports {
+    let rows = reports.iter().map(|(report, _)| {
         let decided: Vec<String> = report.contrasts.iter().map(sentence).collect();
         let seen: Vec<String> = report
             .mechanisms
@@ -177,7 +177,8 @@ fn markdown(reports: &[(Report, f64)]) -> String {
             decided.join("<br>"),
             seen.join("<br>"),
         ];
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
-    }
+        format!("| {} |\n", cells.join(" | "))
+    });
+    text.extend(rows);
     text
 }

@@ -15,7 +15,13 @@ fn engine(folder: &Path, threads: usize) -> Engine {
         python: "python3".into(),
         offline: true,
     };
-    Engine::new(EngineConfig { threads, models, encoding: EncodingOptions::default() }).unwrap()
+    Engine::new(EngineConfig {
+        threads,
+        models,
+        encoding: EncodingOptions::default(),
+        disk_cache: None,
+    })
+    .unwrap()
 }
 
 /// Sixty documents in several segments, some of them copies; twelve queries with two answers each.

@@ -54,12 +54,12 @@ impl Classifying<'_> {
     /// Writes the directory, which is for whom `like` is for.
     pub(super) fn save(&self, like: &Path, out: &Path) -> Result<()> {
         whole_directory(like, out, |partial| {
-            write_json(&partial.join(CONFIG), self.config()?)?;
+            json::write(&partial.join(CONFIG), &self.config()?)?;
             write_tensors(&self.tensors, &partial.join(WEIGHTS))?;
-            write_json(&partial.join(TOKENIZER_SETTINGS), self.tokenizer_settings()?)?;
+            json::write(&partial.join(TOKENIZER_SETTINGS), &self.tokenizer_settings()?)?;
             if self.lower_case {
                 let settings = json!({"max_seq_length": self.max_tokens, "do_lower_case": true});
-                write_json(&partial.join(TRANSFORMER), settings)?;
+                json::write(&partial.join(TRANSFORMER), &settings)?;
             }
             for file in TOKENIZER_FILES {
                 if self.body.join(file).try_exists()? {
@@ -115,11 +115,6 @@ fn class(path: &Path, kind: &str) -> Result<String> {
         }
     };
     Ok(format!("{stem}ForSequenceClassification"))
-}
-
-fn write_json(path: &Path, value: Value) -> Result<()> {
-    let text = serde_json::to_vec_pretty(&value).map_err(std::io::Error::from)?;
-    Ok(fs_err::write(path, text)?)
 }
 
 #[cfg(test)]

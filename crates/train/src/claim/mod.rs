@@ -5,6 +5,8 @@
 //! test. Collections, model and budgets are those of a small machine: a verdict says what was found here, and not that a paper is right or
 //! wrong. Nothing is tuned until a claim passes.
 
+mod colberter;
+mod jacolbert25;
 mod tas_b;
 
 use std::collections::BTreeMap;
@@ -40,7 +42,7 @@ pub struct Claim {
 }
 
 /// All claims that can be examined.
-pub const CLAIMS: &[Claim] = &[tas_b::CLAIM];
+pub const CLAIMS: &[Claim] = &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
 
 impl Claim {
     /// Finds a claim.

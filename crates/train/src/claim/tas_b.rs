@@ -83,7 +83,7 @@ fn evenness(recipe: &Recipe, subject: &Subject<'_>) -> Result<(f64, f64)> {
     const DRAWS: u64 = 200;
     let queries: Vec<u32> = (0..subject.data().queries().len() as u32).collect();
     let fold = Fold { train: queries.clone(), test: Vec::new() };
-    let arm = Arm { name: String::new(), recipe: None };
+    let arm = Arm::untrained();
     let metric = "nDCG@10".parse()?;
     let trial = Trial { subject, arm: &arm, metric: &metric, fold: &fold, rate: 0.0, seed: 1 };
     let sources = subject.sources();

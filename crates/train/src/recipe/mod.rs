@@ -19,8 +19,12 @@ pub use settings::{
 };
 
 /// The recipes that are built in, each with its file.
-const NAMED: [(&str, &str); 2] =
-    [("dense", include_str!("dense.toml")), ("tas-b", include_str!("tas-b.toml"))];
+const NAMED: [(&str, &str); 4] = [
+    ("dense", include_str!("dense.toml")),
+    ("tas-b", include_str!("tas-b.toml")),
+    ("jacolbert25", include_str!("jacolbert25.toml")),
+    ("colberter", include_str!("colberter.toml")),
+];
 
 impl Recipe {
     /// Returns a recipe that is built in.

@@ -32,8 +32,10 @@ use crate::recipe::Recipe;
 pub struct Arm {
     /// Its name in tables.
     pub name: String,
-    /// How; `None` for the model as it is.
+    /// How; `None` where nothing is trained.
     pub recipe: Option<Recipe>,
+    /// The source that ranks where nothing is trained.
+    pub source: &'static str,
 }
 
 /// What an arm did on a subject.
@@ -56,9 +58,14 @@ impl Outcome {
 }
 
 impl Arm {
-    /// Names the model as it is.
+    /// Ranks by the vectors of the model as it is.
     pub fn untrained() -> Self {
-        Self { name: "untrained".to_owned(), recipe: None }
+        Self::ranked_by("untrained", "dense")
+    }
+
+    /// Ranks by a source of the subject.
+    pub fn ranked_by(name: &str, source: &'static str) -> Self {
+        Self { name: name.to_owned(), recipe: None, source }
     }
 
     /// Changes settings of a recipe.
@@ -67,7 +74,7 @@ impl Arm {
     /// As [`Recipe::with`].
     pub fn of(name: &str, recipe: &Recipe, changes: &[&str]) -> Result<Self> {
         let recipe = recipe.with(changes.iter().copied())?;
-        Ok(Self { name: name.to_owned(), recipe: Some(recipe) })
+        Ok(Self { name: name.to_owned(), recipe: Some(recipe), source: "dense" })
     }
 }
 

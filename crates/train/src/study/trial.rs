@@ -41,7 +41,7 @@ impl Trial<'_> {
         sources: &'s Sources<'s>,
         weigher: Option<Box<dyn SampleWeigher + 's>>,
     ) -> Result<Run> {
-        let Some(recipe) = &self.arm.recipe else { return self.untrained() };
+        let Some(recipe) = &self.arm.recipe else { return self.untrained(sources) };
         let mined = self.mined(recipe, sources)?;
         let mut course = self.course(recipe, &mined, sources)?;
         course.weigher = weigher;
@@ -52,11 +52,14 @@ impl Trial<'_> {
         Ok(run)
     }
 
-    /// Judges the model as it is.
-    fn untrained(&self) -> Result<Run> {
-        let dense = self.subject.dense();
-        let rows = self.fold.test.iter().map(|&query| Ok(dense.row(query)?.to_vec()));
-        let scores = rows.collect::<Result<Vec<_>>>()?.concat();
+    /// Judges a ranker as it is.
+    fn untrained(&self, sources: &Sources<'_>) -> Result<Run> {
+        let teacher = sources.teacher(self.arm.source)?;
+        let documents: Vec<u32> = (0..self.subject.data().documents().len() as u32).collect();
+        let mut scores = Vec::with_capacity(self.fold.test.len() * documents.len());
+        for &query in &self.fold.test {
+            scores.extend(teacher.scores(query, &documents)?);
+        }
         Ok(Run { values: self.judge(&scores)?, notes: BTreeMap::new() })
     }
 
