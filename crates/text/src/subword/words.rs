@@ -1,7 +1,7 @@
 //! The words that tokens are parts of.
 //!
 //! A word is what the tokenizer's pre-tokenizer cuts off (`BertPreTokenizer`, `Metaspace`, `ByteLevel` and so on), and
-//! white space ends one in any case: some tokenizers have no pre-tokenizer and merge over whole texts.
+//! white space between two tokens ends one in any case: some tokenizers have no pre-tokenizer and merge over whole texts.
 
 use std::ops::Range;
 

@@ -196,17 +196,19 @@ fn tokens_of_sentencepiece_know_their_words() {
 }
 
 proptest! {
-    /// Whatever the text: the ids are those of `encode`, and words are parts of the text without white space inside.
+    /// Whatever the text: the ids are those of `encode`, and words are parts of it without white space around.
     #[test]
     fn words_are_parts_of_any_text(
         text in "([a-zA-Z ,!]|the|\\[SEP\\]|<s>|é|e\u{301}|日本|\u{a0}|\n){0,30}", limit in 2usize..40,
     ) {
         let metaspace =
             r#"{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}"#;
-        for tokenizer in [Tokenizer::open(&small()).unwrap(), letters(metaspace, "null")] {
-            for word in words_of(&tokenizer, &text, limit) {
-                prop_assert!(!word.contains(char::is_whitespace), "{word:?}");
-            }
+        for word in words_of(&Tokenizer::open(&small()).unwrap(), &text, limit) {
+            prop_assert!(!word.contains(char::is_whitespace), "{word:?}");
+        }
+        // One unknown token may span white space that its pre-tokenizer does not know.
+        for word in words_of(&letters(metaspace, "null"), &text, limit) {
+            prop_assert_eq!(word.trim(), &word);
         }
     }
 }
