@@ -92,7 +92,10 @@ impl Command {
     /// Returns whether it encodes what an earlier command may have encoded: experiments over a data set do, a collection
     /// keeps its own vectors.
     pub fn repeats_encodings(&self) -> bool {
-        matches!(self, Command::Compare(_) | Command::Mine(_) | Command::Train(_))
+        matches!(
+            self,
+            Command::Compare(_) | Command::Mine(_) | Command::Repro(_) | Command::Train(_)
+        )
     }
 }
 

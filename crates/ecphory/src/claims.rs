@@ -4,10 +4,9 @@ use std::path::Path;
 
 use ecphory_core::Progress;
 use ecphory_eval::Dataset;
-use ecphory_model::{CachedStates, Encoder, EncoderOptions, EncodingCache, Role, StateBuffer};
-use ecphory_train::body::States;
+use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role};
+use ecphory_train::body::{CachedTexts, States};
 use ecphory_train::claim::Claim;
-use ecphory_train::ragged::{NO_TERM, Ragged};
 use ecphory_train::study::{Budget, Report, Subject, SubjectParts};
 use ecphory_train::{Error as TrainError, Ids, Judgment, ScoreMatrix, Text, TrainingData};
 use rustc_hash::FxHashSet;
@@ -74,25 +73,8 @@ impl Engine {
         let needs_states = request.claims.iter().any(|claim| claim.needs_states);
         let mut states = Vec::new();
         for one in all.iter().filter(|_| needs_states) {
-            let texts = [one.data.queries(), one.data.documents()];
-            let [queries, documents] =
-                texts.map(|all| all.iter().map(|text| &*text.text).collect::<Vec<_>>());
-            states.push(TokenStates {
-                queries: cache.states(
-                    &encoders[0],
-                    &queries,
-                    Role::Query,
-                    self.pool(),
-                    progress,
-                )?,
-                documents: cache.states(
-                    &encoders[1],
-                    &documents,
-                    Role::Document,
-                    self.pool(),
-                    progress,
-                )?,
-            });
+            let encoders = [&encoders[0], &encoders[1]];
+            states.push(CachedTexts::new(&one.data, encoders, cache, self.pool(), progress)?);
         }
         let columns = encoders[0].dimensions();
         let subjects = self.pool().install(|| {
@@ -142,7 +124,7 @@ fn limited(init: &Path, limit: usize) -> Result<Encoder> {
 
 fn subject<'a>(
     one: &'a Read,
-    states: Option<&'a TokenStates<'a>>,
+    states: Option<&'a CachedTexts<'a>>,
     init: &'a Path,
     columns: usize,
 ) -> Result<Subject<'a>> {
@@ -194,30 +176,4 @@ fn training_data(splits: &[Dataset], progress: &dyn Progress) -> Result<(String,
     let judged =
         judgments.iter().map(|(query, document)| Judgment { query, document, relevant: true });
     Ok((first.name.clone(), TrainingData::new(documents, queries, judged)?))
-}
-
-/// The states of a collection's texts on disk.
-struct TokenStates<'a> {
-    queries: CachedStates<'a>,
-    documents: CachedStates<'a>,
-}
-
-impl States for TokenStates<'_> {
-    fn columns(&self) -> usize {
-        self.documents.columns()
-    }
-
-    fn append(&self, role: Role, number: u32, to: &mut Ragged) -> ecphory_train::Result<()> {
-        let states = match role {
-            Role::Query => &self.queries,
-            Role::Document => &self.documents,
-        };
-        let mut buffer = StateBuffer::default();
-        states.read(number as usize, &mut buffer)?;
-        to.values.extend_from_slice(&buffer.rows);
-        to.words.extend_from_slice(&buffer.words);
-        to.terms.extend(buffer.tokens.iter().map(|_| NO_TERM));
-        to.offsets.push(to.rows() + buffer.tokens.len());
-        Ok(())
-    }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
 use ecphory_eval::Dataset;
-use ecphory_train::teacher::StoredScores;
+use ecphory_train::teacher::{StoredScores, Teacher};
 use ecphory_train::{Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained, TrainingData};
 use rustc_hash::FxHashSet;
 
+use crate::mining::{ChannelTeacher, PipelineSearcher};
 use crate::read::{self, Skipped, TextOptions};
-use crate::{Engine, Result};
+use crate::{Engine, Pipeline, Reader, Result};
 
 /// What to train, on a data set.
 #[derive(Clone, Debug)]
@@ -24,6 +25,9 @@ pub struct TrainingRequest {
     pub seed: u64,
     /// Whether to go on with a run that was left beside `out`.
     pub resume: bool,
+    /// A collection of the same documents, whose channels and pipelines the recipe may mine and learn from by their names, such
+    /// as `bm25`; only `dense`, `random` and files without one.
+    pub reader: Option<Reader>,
     /// Leave out and list malformed documents and those without text, with the judgments that name them.
     pub skip_bad: bool,
 }
@@ -46,10 +50,30 @@ impl Engine {
     ) -> Result<(Trained, Vec<Skipped>)> {
         let init = self.models().resolve(&request.init)?;
         let (data, skipped) = training_data(dataset, request.skip_bad, progress)?;
-        let files = teacher_files(&request.recipe, &data)?;
+        let ids = |texts: &[Text]| texts.iter().map(|text| text.id.clone()).collect::<Vec<_>>();
+        let documents = Ids::of_documents(ids(data.documents()))?;
+        let queries = Ids::of_queries(ids(data.queries()))?;
+        let texts: Vec<&str> = data.queries().iter().map(|query| &*query.text).collect();
+        let files = teacher_files(&request.recipe, &queries, &documents)?;
+        let rankers = match &request.reader {
+            Some(reader) => Named::all(reader, &request.recipe)?,
+            None => Vec::new(),
+        };
+        let mut searchers = Vec::new();
+        for Named { reader, name, pipeline } in &rankers {
+            let searcher = PipelineSearcher::new(reader, pipeline, &texts, &documents, progress)?;
+            // Only a channel has an exact score of any document.
+            let from = (*reader, &**name);
+            let teacher = ChannelTeacher::new(from, &texts, &documents, progress).ok();
+            searchers.push((name, searcher, teacher));
+        }
         let mut sources = Sources::default();
         for (name, scores) in &files {
             sources = sources.with(name, Source { teacher: Some(scores), searcher: None });
+        }
+        for (name, searcher, teacher) in &searchers {
+            let teacher = teacher.as_ref().map(|teacher| teacher as &dyn Teacher);
+            sources = sources.with(name, Source { teacher, searcher: Some(searcher) });
         }
         let job = Job {
             data: &data,
@@ -58,7 +82,7 @@ impl Engine {
             out: Path::new(&request.out),
             seed: request.seed,
             sources: &sources,
-            states: None,
+            cache: self.disk_cache(),
             pool: self.pool(),
             resume: request.resume,
         };
@@ -67,16 +91,42 @@ impl Engine {
     }
 }
 
+/// A pipeline over a collection that a recipe names.
+struct Named<'a> {
+    reader: &'a Reader,
+    name: String,
+    pipeline: Pipeline,
+}
+
+impl<'a> Named<'a> {
+    /// Finds all that are pipelines of a collection; the run says which of the others it lacks.
+    fn all(reader: &'a Reader, recipe: &Recipe) -> Result<Vec<Self>> {
+        let named = recipe.sources()?.into_iter();
+        let others = named.filter(|name| !OWN.contains(&&**name) && !name.starts_with(FILE));
+        let found = |name: String| {
+            let pipeline = reader.pipeline(&name).ok()?;
+            Some(Self { reader, name, pipeline })
+        };
+        Ok(others.filter_map(found).collect())
+    }
+}
+
+/// The sources that a run has by itself.
+const OWN: [&str; 2] = ["dense", "random"];
+/// How the name of a file of scores begins.
+const FILE: &str = "file(";
+
 /// Reads the scores that a recipe names as `file(PATH)`.
-fn teacher_files(recipe: &Recipe, data: &TrainingData) -> Result<Vec<(String, StoredScores)>> {
-    let ids = |texts: &'_ [Text]| texts.iter().map(|text| text.id.clone()).collect::<Vec<_>>();
+fn teacher_files(
+    recipe: &Recipe,
+    queries: &Ids,
+    documents: &Ids,
+) -> Result<Vec<(String, StoredScores)>> {
     let mut files = Vec::new();
     for name in recipe.sources()? {
-        let path = name.strip_prefix("file(").and_then(|rest| rest.strip_suffix(')'));
+        let path = name.strip_prefix(FILE).and_then(|rest| rest.strip_suffix(')'));
         let Some(path) = path else { continue };
-        let queries = Ids::of_queries(ids(data.queries()))?;
-        let documents = Ids::of_documents(ids(data.documents()))?;
-        let scores = StoredScores::read(Path::new(path), &queries, &documents)?;
+        let scores = StoredScores::read(Path::new(path), queries, documents)?;
         files.push((name.clone(), scores));
     }
     Ok(files)

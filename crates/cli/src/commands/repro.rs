@@ -7,7 +7,7 @@ use std::time::Instant;
 use ecphory::eval::Dataset;
 use ecphory::train::claim::{CLAIMS, Claim};
 use ecphory::train::study::{Budget, Contrast, Report};
-use ecphory::{CacheOptions, ClaimCollection, ClaimRequest, EncodingCache};
+use ecphory::{ClaimCollection, ClaimRequest};
 
 use crate::args::Repro;
 use crate::commands::index;
@@ -26,13 +26,13 @@ pub fn repro(args: &Repro, context: &Context) -> anyhow::Result<()> {
     let names = if args.small { &args.data[..1] } else { &args.data[..] };
     let collections =
         names.iter().map(|name| collection(name, context)).collect::<anyhow::Result<Vec<_>>>()?;
-    let cache = EncodingCache::open(&context.cache.join("encodings"), CacheOptions::default())?;
+    let cache = context.engine.disk_cache().expect("this command keeps encodings");
     let budget = if args.small { Budget::small() } else { Budget::full() };
     let request = ClaimRequest { claims, init: args.init.clone(), budget };
     let mut reports: Vec<(Report, f64)> = Vec::new();
     let mut start = Instant::now();
     let progress = context.progress();
-    context.engine.examine(&request, &collections, &cache, progress, &mut |report| {
+    context.engine.examine(&request, &collections, cache, progress, &mut |report| {
         context.notice(&format!("{}: {}", report.claim, report.verdict));
         reports.push((report, start.elapsed().as_secs_f64()));
         start = Instant::now();

@@ -4,16 +4,18 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
+use ecphory::eval::Dataset;
 use ecphory::read::Skipped;
 use ecphory::train::{Evaluation, Recipe, Trained};
-use ecphory::{ErrorKind, TrainingRequest};
+use ecphory::{ErrorKind, Reader, TrainingRequest};
 use fs_err as fs;
 use serde_json::json;
 
 use crate::args::Train;
-use crate::commands::index::write_skipped;
+use crate::commands::index::{self, write_skipped};
 use crate::context::{Context, print_json};
 use crate::failure::Failure;
+use crate::prepared::collection_of;
 use crate::table::Table;
 
 /// Trains a model.
@@ -30,6 +32,7 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
     };
     let dataset = context.dataset_split(data, Some(&args.split))?;
     let request = TrainingRequest {
+        reader: reader(&recipe, &dataset, init, context)?,
         recipe,
         init: init.clone(),
         out: out.clone(),
@@ -46,6 +49,28 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The documents of the data set with the channels that the recipe may name; `None` where it names only what a run has by itself.
+fn reader(
+    recipe: &Recipe,
+    dataset: &Dataset,
+    init: &str,
+    context: &Context,
+) -> anyhow::Result<Option<Reader>> {
+    let named = recipe.sources()?;
+    let is_own =
+        |name: &String| ["dense", "random"].contains(&&**name) || name.starts_with("file(");
+    if named.iter().all(is_own) {
+        return Ok(None);
+    }
+    let mut channels = vec!["bm25".to_owned()];
+    // Pipelines such as `hybrid` fuse with the model to begin from.
+    if named.iter().any(|name| !is_own(name) && name != "bm25") {
+        channels.push(format!("dense={init}"));
+    }
+    let requests = index::channels(&channels, &[])?;
+    Ok(Some(collection_of(dataset, &requests, context)?.snapshot()?))
 }
 
 /// Says what an interruption left.

@@ -77,6 +77,45 @@ fn a_trained_model_goes_wherever_a_model_goes() {
 }
 
 #[test]
+fn a_recipe_of_a_paper_learns_from_what_the_collection_ranks() {
+    let place = place();
+    let mut arguments = train("trained", &["--set", "batches.sampler=clusters(count=3)"]);
+    arguments[1] = "tas-b";
+    let trained = place.json(&arguments);
+    assert_eq!(trained["training"]["pairs"], 18, "{trained}");
+    place.ok(&["encode", "./trained", "--text", "a cat"]);
+    // Heads over cached vectors become a module of the directory.
+    let adapter = ["--set", "tier=vectors", "--set", "matching=cosine(pooled > linear)"];
+    place.ok(&train("adapted", &adapter));
+    assert!(place.path("adapted/3_Dense/model.safetensors").is_file());
+    place.ok(&["encode", "./adapted", "--text", "a cat"]);
+    let said = place.fails(2, &train("out", &["--set", "negatives.from=bm52"]));
+    assert!(said.contains("bm52") && said.contains("dense"), "{said}");
+    let said = place.fails(2, &train("out", &["--set", "matching=maxsim(linear > unit)"]));
+    assert!(said.contains("no layout"), "{said}");
+}
+
+#[test]
+fn a_claim_ends_with_a_verdict() {
+    let place = place();
+    let listed = place.ok(&["repro", "--list"]);
+    assert!(listed.contains("tas-b (T0)"), "{listed}");
+    let arguments = ["repro", "tas-b", "--data", "./set", "--init", "./tiny"];
+    let report = place.json(&[&arguments[..], &["--markdown", "verdicts.md"]].concat());
+    let verdict = report["verdict"].as_str().unwrap();
+    assert!(["reproduced", "mechanism only", "not reproduced"].contains(&verdict), "{report}");
+    assert_eq!(report["claim"], "tas-b");
+    let arms = report["arms"].as_array().unwrap();
+    assert!(arms.iter().all(|arm| arm["metric"]["set"].is_number()), "{report}");
+    assert!(arms[1..].iter().all(|arm| arm["p_values"]["set"].is_number()), "{report}");
+    assert!(report["contrasts"][0]["queries"] == 20, "{report}");
+    let table = fs_err::read_to_string(place.path("verdicts.md")).unwrap();
+    assert!(table.contains(verdict) && table.contains("`tas-b`"), "{table}");
+    let said = place.fails(2, &["repro", "tas-c", "--data", "./set", "--init", "./tiny"]);
+    assert!(said.contains("did you mean `tas-b`"), "{said}");
+}
+
+#[test]
 fn an_absolute_path_is_no_name() {
     let place = place();
     let set = place.path("set");

@@ -23,7 +23,7 @@ use ecphory_train::{Error as TrainError, Ids};
 use crate::channel::default_fields;
 use crate::{Error, Pipeline, Reader, Result};
 pub use searcher::PipelineSearcher;
-use teacher::ChannelTeacher;
+pub(crate) use teacher::ChannelTeacher;
 
 /// What to mine, and how.
 #[derive(Clone)]
@@ -111,7 +111,10 @@ impl Reader {
         let teacher = request
             .teacher
             .as_ref()
-            .map(|teacher| ChannelTeacher::new(teacher, &texts, &documents.ids, progress))
+            .map(|teacher| {
+                let from = (teacher.reader, &*teacher.channel);
+                ChannelTeacher::new(from, &texts, &documents.ids, progress)
+            })
             .transpose()?;
         let audit = match (&teacher, &request.teacher) {
             (Some(teacher), Some(TeacherRequest { near, .. })) => {

@@ -6,7 +6,6 @@ use ecphory_core::{DocAddress, Progress, Unshown};
 use ecphory_train::teacher::Teacher;
 use ecphory_train::{Error as TrainError, Ids};
 
-use super::TeacherRequest;
 use super::numbers::Numbers;
 use super::searcher::{foreign, texts};
 use crate::reader::cues;
@@ -17,7 +16,7 @@ use crate::{Pipeline, Reader, Result};
 const QUERY_BLOCK: usize = 512;
 
 /// Scores by a channel. It holds the vectors of one block of queries: 0.75 MiB at 384 dimensions.
-pub(super) struct ChannelTeacher<'a> {
+pub(crate) struct ChannelTeacher<'a> {
     reader: &'a Reader,
     plan: Plan<'a>,
     queries: &'a [&'a str],
@@ -33,16 +32,15 @@ struct Block {
 }
 
 impl<'a> ChannelTeacher<'a> {
-    pub(super) fn new(
-        request: &TeacherRequest<'a>,
+    pub(crate) fn new(
+        (reader, channel): (&'a Reader, &str),
         queries: &'a [&'a str],
         documents: &Ids,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
-        let reader = request.reader;
         // Names an unknown channel; a pipeline such as `hybrid` has no exact score of any document.
-        reader.coverage(&request.channel)?;
-        let plan = Plan::new(reader, &Pipeline::Channel(request.channel.clone()))?;
+        reader.coverage(channel)?;
+        let plan = Plan::new(reader, &Pipeline::Channel(channel.to_owned()))?;
         let numbers = Numbers::new(&reader.snapshot, documents)?;
         Ok(Self { reader, plan, queries, numbers, progress, block: Mutex::default() })
     }

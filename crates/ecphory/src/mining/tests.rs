@@ -148,7 +148,7 @@ fn a_teacher_is_a_channel_and_its_scores_are_exact() {
     let ids = place.reader.documents_read(&Silent).unwrap().ids;
     let (channel, near) = ("dense".to_owned(), Nearness::Ratio(0.9));
     let dense = TeacherRequest { reader: &place.reader, channel, near };
-    let teacher = ChannelTeacher::new(&dense, &texts, &ids, &Silent).unwrap();
+    let teacher = ChannelTeacher::new((&place.reader, "dense"), &texts, &ids, &Silent).unwrap();
     let pipeline = place.reader.pipeline("dense").unwrap();
     for (query, text) in (0..).zip(&texts) {
         let options = SearchOptions { k: 60, ..SearchOptions::default() };

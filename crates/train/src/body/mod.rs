@@ -4,9 +4,11 @@
 //! head cost milliseconds: single vectors, or the states of tokens. Cached states have seen their whole text, so
 //! nothing may be cut out of them.
 
+mod cached;
 mod held;
 mod live;
 
+pub use cached::CachedTexts;
 pub use held::{Held, States};
 pub use live::Live;
 

@@ -27,13 +27,13 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
-use ecphory_model::{Encoder, EncoderOptions};
+use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role};
 use serde::{Deserialize, Serialize};
 
-use crate::body::States;
+use crate::body::CachedTexts;
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Tier};
 use crate::source::Sources;
 use checkpoint::Checkpoint;
 pub use problem::RunError;
@@ -58,8 +58,8 @@ pub struct Job<'a> {
     pub seed: u64,
     /// What can be mined and learned from beside the data, by name. The run adds `dense`, the model to begin from.
     pub sources: &'a Sources<'a>,
-    /// The states of tokens, for recipes of the tier `states`.
-    pub states: Option<&'a dyn States>,
+    /// Where vectors and states of tokens are kept for the next run; recipes of the tier `states` need it.
+    pub cache: Option<&'a EncodingCache>,
     /// The threads.
     pub pool: &'a rayon::ThreadPool,
     /// Whether to go on with what lies in `OUT.training`; without anything there a run begins.
@@ -134,15 +134,26 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
     }
     let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
     let is_needed = left.is_none() || job.recipe.needs_vectors()?;
-    let start = is_needed.then(|| Start::new(job, &encoder, progress)).transpose()?;
+    let limited = |role| start::limited(job, encoder.max_tokens(), role);
+    let encoders = [limited(Role::Query)?, limited(Role::Document)?];
+    let encoders = [&encoders[0], &encoders[1]];
+    let start = is_needed.then(|| Start::new(job, encoders, progress)).transpose()?;
     let start = start.as_ref().map(Start::vectors).transpose()?;
     let sources = match &start {
         Some(start) => start.among(job.sources),
         None => job.sources.clone(),
     };
     let mined = mined(job, left.as_ref(), &sources, progress)?;
-    let (start, sources, mined) = (start.as_ref(), &sources, &mined);
-    let mut session = Session::new(job, Beginning { origin, left, start, sources, mined })?;
+    let states = match (job.recipe.tier, job.cache) {
+        (Tier::States, None) => return Err(Error::from(RunError::NoCache)),
+        (Tier::States, Some(cache)) => {
+            Some(CachedTexts::new(job.data, encoders, cache, job.pool, progress)?)
+        }
+        _ => None,
+    };
+    let (start, states, sources) = (start.as_ref(), states.as_ref(), &sources);
+    let beginning = Beginning { origin, left, start, states, sources, mined: &mined };
+    let mut session = Session::new(job, beginning)?;
     session.run(progress)?;
     session.finish(job.out)
 }

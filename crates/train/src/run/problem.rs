@@ -52,6 +52,10 @@ pub enum RunError {
         found: String,
     },
 
+    /// States of tokens are to be read, and there is no place where they are kept.
+    #[error("the tier `states` needs a cache of encodings")]
+    NoCache,
+
     /// No model directory holds what would be learned.
     #[error(
         "no layout of a model directory holds the matching function `{matching}`: it is for studies"
@@ -94,7 +98,7 @@ impl RunError {
                 ErrorKind::Conflict
             }
             Self::Checkpoint { .. } | Self::CheckpointLacks { .. } => ErrorKind::Corrupt,
-            Self::NoLayout { .. } => ErrorKind::Usage,
+            Self::NoLayout { .. } | Self::NoCache => ErrorKind::Usage,
             Self::Pooling { .. } | Self::NotANumber { .. } | Self::Diverged { .. } => {
                 ErrorKind::Input
             }

@@ -6,7 +6,7 @@ use ecphory_core::Progress;
 use ecphory_model as model;
 use ecphory_model::{TrainableEncoder, TrainableOptions};
 
-use crate::body::{Body, Held, Live};
+use crate::body::{Body, CachedTexts, Held, Live};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::lines::write_whole;
@@ -45,6 +45,8 @@ pub(super) struct Beginning<'a> {
     pub(super) left: Option<Saved>,
     /// The vectors of the model that training begins from, where they are needed.
     pub(super) start: Option<&'a StartVectors<'a>>,
+    /// The states of tokens, for the tier that reads them.
+    pub(super) states: Option<&'a CachedTexts<'a>>,
     pub(super) sources: &'a Sources<'a>,
     pub(super) mined: &'a Mined,
 }
@@ -75,13 +77,13 @@ pub(super) fn mined(
 impl<'a> Session<'a> {
     /// Puts a run together, or takes up one that was left.
     pub(super) fn new(job: &'a Job<'a>, beginning: Beginning<'a>) -> Result<Self> {
-        let Beginning { origin, left, start, sources, mined } = beginning;
+        let Beginning { origin, left, start, states, sources, mined } = beginning;
         let recipe = job.recipe;
         let dev = match &mined.held_out[..] {
             [] => None,
             queries => Some(Dev::new(job.data, queries, &mined.pool)?),
         };
-        let Opened { body, pooling, normalises } = open(job, start)?;
+        let Opened { body, pooling, normalises } = open(job, start, states)?;
         let matching = matching(job, &*body, pooling)?;
         let sees_unit_length = recipe.tier == Tier::Vectors;
         if matching.modules(normalises, sees_unit_length).is_none() {
@@ -295,7 +297,11 @@ struct Opened<'a> {
     normalises: bool,
 }
 
-fn open<'a>(job: &'a Job<'a>, start: Option<&'a StartVectors<'a>>) -> Result<Opened<'a>> {
+fn open<'a>(
+    job: &'a Job<'a>,
+    start: Option<&'a StartVectors<'a>>,
+    states: Option<&'a CachedTexts<'a>>,
+) -> Result<Opened<'a>> {
     let freeze_below = job.recipe.encoding.freeze_below;
     let encoder =
         TrainableEncoder::open(job.init, &TrainableOptions { max_tokens: None, freeze_below })?;
@@ -307,7 +313,7 @@ fn open<'a>(job: &'a Job<'a>, start: Option<&'a StartVectors<'a>>) -> Result<Ope
             Opened { body, pooling: None, normalises }
         }
         Tier::States => {
-            let states = job.states.ok_or(Error::Nothing { what: "states of tokens" })?;
+            let states = states.ok_or(Error::Nothing { what: "states of tokens" })?;
             Opened { body: Box::new(Held::new(states, job.init)), pooling, normalises }
         }
         Tier::Model => {

@@ -24,12 +24,17 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// Encodes all texts, cut as the recipe says; reports a task for queries and for documents.
-    pub(super) fn new(job: &Job<'_>, start: &Encoder, progress: &dyn Progress) -> Result<Self> {
-        let limit = start.max_tokens();
-        let queries = encode(job, limit, (Role::Query, job.data.queries()), progress)?;
-        let documents = encode(job, limit, (Role::Document, job.data.documents()), progress)?;
-        Ok(Self { queries, documents, columns: start.dimensions() })
+    /// Encodes all texts, or takes their vectors from the cache; reports a task for queries and for documents.
+    pub(super) fn new(
+        job: &Job<'_>,
+        encoders: [&Encoder; 2],
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let [of_queries, of_documents] = encoders;
+        let queries = encode(job, of_queries, (Role::Query, job.data.queries()), progress)?;
+        let documents =
+            encode(job, of_documents, (Role::Document, job.data.documents()), progress)?;
+        Ok(Self { queries, documents, columns: of_queries.dimensions() })
     }
 
     /// Views them, checked.
@@ -69,15 +74,21 @@ impl Teacher for StartVectors<'_> {
     }
 }
 
+/// Opens the model to begin from so that it cuts texts as the recipe says, and never beyond its own limit.
+pub(super) fn limited(job: &Job<'_>, limit: usize, role: Role) -> Result<Encoder> {
+    let max_tokens = Some(limit.min(job.recipe.encoding.tokens(role)));
+    Ok(Encoder::open(job.init, &EncoderOptions { max_tokens, ..Default::default() })?)
+}
+
 fn encode(
     job: &Job<'_>,
-    limit: usize,
+    encoder: &Encoder,
     (role, texts): (Role, &[Text]),
     progress: &dyn Progress,
 ) -> Result<Vec<f32>> {
-    let max_tokens = Some(limit.min(job.recipe.encoding.tokens(role)));
-    let encoder = Encoder::open(job.init, &EncoderOptions { max_tokens, ..Default::default() })?;
     let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
-    let vectors = encoder.encode(&texts, role, job.pool, progress);
-    Ok(vectors?)
+    match job.cache {
+        Some(cache) => Ok(cache.vectors(encoder, &texts, role, job.pool, progress)?.values),
+        None => Ok(encoder.encode(&texts, role, job.pool, progress)?),
+    }
 }

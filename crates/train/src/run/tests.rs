@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ecphory_core::{ErrorKind, Progress, Silent};
-use ecphory_model::{Encoder, EncoderOptions, Role};
+use ecphory_model::{CacheOptions, Encoder, EncoderOptions, EncodingCache, Role};
 
 use super::*;
 use crate::data::{Judgment, Text};
@@ -45,6 +45,7 @@ fn recipe() -> Recipe {
 
 struct Place {
     folder: tempfile::TempDir,
+    cache: EncodingCache,
     data: TrainingData,
     recipe: Recipe,
     init: PathBuf,
@@ -57,13 +58,10 @@ fn pool(threads: usize) -> rayon::ThreadPool {
 
 impl Place {
     fn new(recipe: Recipe) -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            data: data(),
-            recipe,
-            init: tiny(),
-            pool: pool(2),
-        }
+        let folder = tempfile::tempdir().unwrap();
+        let cache =
+            EncodingCache::open(&folder.path().join("cache"), CacheOptions::default()).unwrap();
+        Self { folder, cache, data: data(), recipe, init: tiny(), pool: pool(2) }
     }
 
     fn out(&self, name: &str) -> PathBuf {
@@ -73,8 +71,8 @@ impl Place {
     fn train(&self, out: &Path, resume: bool, progress: &dyn Progress) -> Result<Trained> {
         let (data, recipe, init) = (&self.data, &self.recipe, &*self.init);
         let pool = &self.pool;
-        let (sources, states) = (&Sources::default(), None);
-        train(&Job { data, recipe, init, out, seed: 7, sources, states, pool, resume }, progress)
+        let (sources, cache) = (&Sources::default(), Some(&self.cache));
+        train(&Job { data, recipe, init, out, seed: 7, sources, cache, pool, resume }, progress)
     }
 }
 
@@ -188,6 +186,7 @@ fn every_setting_changes_what_comes_out() {
     assert_eq!(first, fingerprint(&plain));
     let changes = [
         "tier=vectors",
+        "tier=states",
         "matching=dot(pooled)",
         "matching=cosine(pooled > linear)",
         "loss=infonce(temperature=0.2)",

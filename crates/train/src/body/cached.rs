@@ -1,0 +1,54 @@
+//! The states of tokens in the cache of encodings.
+
+use ecphory_core::Progress;
+use ecphory_model::{CachedStates, Encoder, EncodingCache, Role, StateBuffer};
+
+use super::States;
+use crate::data::{Text, TrainingData};
+use crate::error::Result;
+use crate::ragged::Ragged;
+
+/// The states of the texts of a data set, read from the disk one by one, in half precision.
+pub struct CachedTexts<'a> {
+    queries: CachedStates<'a>,
+    documents: CachedStates<'a>,
+}
+
+impl<'a> CachedTexts<'a> {
+    /// Looks all texts up, and encodes and stores what is not there; the encoders are those of queries and of documents.
+    ///
+    /// # Errors
+    /// What encoding and reading say.
+    pub fn new(
+        data: &'a TrainingData,
+        encoders: [&'a Encoder; 2],
+        cache: &EncodingCache,
+        pool: &rayon::ThreadPool,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let [queries, documents] = [data.queries(), data.documents()]
+            .map(|all: &'a [Text]| all.iter().map(|text| &*text.text).collect::<Vec<_>>());
+        let queries = cache.states(encoders[0], &queries, Role::Query, pool, progress)?;
+        let documents = cache.states(encoders[1], &documents, Role::Document, pool, progress)?;
+        Ok(Self { queries, documents })
+    }
+}
+
+impl States for CachedTexts<'_> {
+    fn columns(&self) -> usize {
+        self.documents.columns()
+    }
+
+    fn append(&self, role: Role, number: u32, to: &mut Ragged) -> Result<()> {
+        let states = match role {
+            Role::Query => &self.queries,
+            Role::Document => &self.documents,
+        };
+        let mut buffer = StateBuffer::default();
+        states.read(number as usize, &mut buffer)?;
+        to.values.extend_from_slice(&buffer.rows);
+        to.words.extend_from_slice(&buffer.words);
+        to.offsets.push(to.rows() + buffer.tokens.len());
+        Ok(())
+    }
+}
