@@ -10,7 +10,7 @@ use ecphory_index::{
     Bm25Settings, ChannelKind, ChannelSchema, Collection as IndexCollection, DenseSettings, Schema,
 };
 use ecphory_model::{
-    Encoder, EncoderOptions, EncodingCache, ModelStore, Precision, Role, StoreConfig,
+    CrossEncoder, Encoder, EncoderOptions, EncodingCache, ModelStore, Precision, Role, StoreConfig,
 };
 use rustc_hash::FxHashMap;
 
@@ -40,11 +40,14 @@ pub struct Engine {
 /// The directory, and how it was opened.
 type EncoderKey = (PathBuf, EncoderOptions);
 
+/// Models that were opened; one may weigh gigabytes.
+type Opened<M> = Mutex<FxHashMap<EncoderKey, Arc<M>>>;
+
 struct Inner {
     pool: rayon::ThreadPool,
     models: ModelStore,
-    /// Encoders that were opened; one may weigh gigabytes.
-    encoders: Mutex<FxHashMap<EncoderKey, Arc<Encoder>>>,
+    encoders: Opened<Encoder>,
+    cross_encoders: Opened<CrossEncoder>,
     encoding: EncodingService,
     clock: Arc<dyn Clock>,
 }
@@ -77,7 +80,8 @@ impl Engine {
             .map_err(|source| Error::Threads { threads, source })?;
         let models = ModelStore::new(config.models);
         let encoding = EncodingService::new(&config.encoding, config.disk_cache);
-        let inner = Inner { pool, models, encoders: Mutex::default(), encoding, clock };
+        let (encoders, cross_encoders) = (Mutex::default(), Mutex::default());
+        let inner = Inner { pool, models, encoders, cross_encoders, encoding, clock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -101,15 +105,24 @@ impl Engine {
     /// Where there is no such model, or it is damaged or not supported.
     pub fn encoder(&self, name_or_path: &str, options: &EncoderOptions) -> Result<Arc<Encoder>> {
         let directory = self.inner.models.resolve(name_or_path)?;
-        // Two threads that ask at once wait for one to open the model, instead of both reading it.
-        let mut encoders = self.inner.encoders.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(opened(&self.inner.encoders, (directory, options.clone()), Encoder::open)?)
+    }
+
+    /// Opens a cross-encoder as [`Self::encoder`] opens an encoder.
+    ///
+    /// # Errors
+    /// Where there is no such model, or it is no cross-encoder, damaged or not supported.
+    pub fn cross_encoder(
+        &self,
+        name_or_path: &str,
+        options: &EncoderOptions,
+    ) -> Result<Arc<CrossEncoder>> {
+        let directory = self.inner.models.resolve(name_or_path)?;
         let key = (directory, options.clone());
-        if let Some(encoder) = encoders.get(&key) {
-            return Ok(Arc::clone(encoder));
-        }
-        let encoder = Arc::new(Encoder::open(&key.0, options)?);
-        encoders.insert(key, Arc::clone(&encoder));
-        Ok(encoder)
+        opened(&self.inner.cross_encoders, key, CrossEncoder::open).map_err(|source| {
+            let model = name_or_path.to_owned();
+            Error::CrossEncoder { model, source: Box::new(source) }
+        })
     }
 
     /// Encodes texts on the engine's threads into `texts.len()` rows of the encoder's dimensions.
@@ -245,6 +258,22 @@ impl Engine {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Returns the model that is open, or opens it.
+fn opened<M>(
+    models: &Opened<M>,
+    key: EncoderKey,
+    open: impl FnOnce(&Path, &EncoderOptions) -> ecphory_model::Result<M>,
+) -> ecphory_model::Result<Arc<M>> {
+    // Two threads that ask at once wait for one to open the model, instead of both reading it.
+    let mut models = models.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(model) = models.get(&key) {
+        return Ok(Arc::clone(model));
+    }
+    let model = Arc::new(open(&key.0, &key.1)?);
+    models.insert(key, Arc::clone(&model));
+    Ok(model)
 }
 
 /// Returns how the encoder of a channel is opened.

@@ -133,6 +133,14 @@ pub enum Error {
         /// The fingerprint of the model now.
         found: String,
     },
+    /// A model that cannot score pairs.
+    #[error("`{model}` cannot be opened as a cross-encoder: {source}")]
+    CrossEncoder {
+        /// The model's name or path.
+        model: String,
+        /// What is wrong with it.
+        source: Box<ecphory_model::Error>,
+    },
     /// An order without a field.
     #[error("{text:?} names no field to sort by; write it as `year` or `year:desc`")]
     Order {
@@ -190,6 +198,11 @@ impl Error {
             Error::Model(error) => error.kind(),
             Error::Eval(error) => error.kind(),
             Error::Train(error) => error.kind(),
+            Error::CrossEncoder { source, .. } => match **source {
+                // Nothing is damaged: it is a model of another kind.
+                ecphory_model::Error::MissingTensor { .. } => ErrorKind::Input,
+                _ => source.kind(),
+            },
             Error::Pipeline(_)
             | Error::Channel(_)
             | Error::NoName { .. }

@@ -116,7 +116,8 @@ impl Reader {
         }
         let clock = self.engine.clock();
         let mut shared = Stopwatch::new(clock);
-        let plan = shared.time("plan", || Plan::new(self, pipeline))?;
+        let mut plan = shared.time("plan", || Plan::new(self, pipeline))?;
+        plan.progress = progress;
         let vectors = self.encode_queries(&plan, queries, &mut shared, progress)?;
         let shared = shared.shares(queries.len());
         progress.begin("searching", queries.len() as u64);
@@ -134,8 +135,9 @@ impl Reader {
             progress.advance(1);
             answered
         };
-        let answers = if let [query] = queries {
-            answer((0, query)).map(|answered| vec![answered])
+        // A cross-encoder reads the documents of one query on all threads.
+        let answers = if queries.len() == 1 || plan.has_cross_encoder() {
+            queries.iter().enumerate().map(answer).collect()
         } else {
             self.engine.pool().install(|| queries.par_iter().enumerate().map(answer).collect())
         };
@@ -155,7 +157,7 @@ impl Reader {
         for (i, source) in plan.channels.iter().enumerate() {
             let encoder = match &source.kind {
                 SourceKind::Dense(dense) => dense.encoder.as_ref(),
-                SourceKind::Bm25(_) => None,
+                SourceKind::Bm25(_) | SourceKind::Cross(_) => None,
             };
             let Some(encoder) = encoder else {
                 vectors.push(Vec::new());
@@ -166,7 +168,7 @@ impl Reader {
                 SourceKind::Dense(other) => {
                     other.encoder.as_ref().is_some_and(|other| Arc::ptr_eq(other, encoder))
                 }
-                SourceKind::Bm25(_) => false,
+                SourceKind::Bm25(_) | SourceKind::Cross(_) => false,
             });
             vectors.push(match known {
                 Some(known) => vectors[known].clone(),
@@ -299,6 +301,7 @@ pub(crate) fn cues(plan: &Plan<'_>, query: &str, number: usize, vectors: &[Vec<f
                 Cue::Vector(vectors[number * dimensions..][..dimensions].to_vec())
             }
             SourceKind::Dense(_) => Cue::Nothing,
+            SourceKind::Cross(_) => Cue::Text(query.to_owned()),
         })
         .collect()
 }

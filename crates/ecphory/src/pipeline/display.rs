@@ -39,6 +39,12 @@ impl fmt::Display for Pipeline {
                 write_name(f, by)?;
                 f.write_str(")")
             }
+            Pipeline::Cross { of, model } => {
+                write_operand(f, of, Binding::Then)?;
+                f.write_str(" >> cross(")?;
+                write_name(f, model)?;
+                f.write_str(")")
+            }
             Pipeline::Where { of, filter } => {
                 write_operand(f, of, Binding::Then)?;
                 write!(f, " >> where({filter})")
@@ -63,7 +69,7 @@ fn write_sum(f: &mut fmt::Formatter<'_>, parts: &[(f64, Pipeline)]) -> fmt::Resu
 
 fn write_operand(f: &mut fmt::Formatter<'_>, operand: &Pipeline, around: Binding) -> fmt::Result {
     let inside = match operand {
-        Pipeline::Rescore { .. } | Pipeline::Where { .. } => Binding::Then,
+        Pipeline::Rescore { .. } | Pipeline::Cross { .. } | Pipeline::Where { .. } => Binding::Then,
         Pipeline::Sum(_) => Binding::Sum,
         _ => Binding::Cut,
     };

@@ -76,6 +76,13 @@ pub enum Pipeline {
         /// The channel that scores.
         by: String,
     },
+    /// Replaces the score of each hit by what a cross-encoder gives query and document: `p >> cross(model)`.
+    Cross {
+        /// Where the hits come from.
+        of: Box<Pipeline>,
+        /// The model that scores: a name that was pulled, or the path of its directory.
+        model: String,
+    },
     /// Lets only documents through that a filter selects: `p >> where(year >= 2020)`.
     Where {
         /// What is filtered; the filter reaches every channel below it.
@@ -116,6 +123,12 @@ impl Pipeline {
     #[must_use]
     pub fn rescore(self, channel: impl Into<String>) -> Self {
         Pipeline::Rescore { of: Box::new(self), by: channel.into() }
+    }
+
+    /// Replaces each hit's score by that of a cross-encoder.
+    #[must_use]
+    pub fn cross(self, model: impl Into<String>) -> Self {
+        Pipeline::Cross { of: Box::new(self), model: model.into() }
     }
 
     /// Lets only documents through that the filter selects.

@@ -6,7 +6,7 @@
 //! product := [ number "*" ] cut | cut "*" number
 //! cut     := primary [ "%" count ]...                       tightest
 //! primary := name | rrf "(" ... ")" | cc "(" ... ")" | "(" then ")"
-//! step    := ( rescore "(" name ")" | filter ) [ "%" count ]...
+//! step    := ( rescore "(" name ")" | cross "(" name ")" | filter ) [ "%" count ]...
 //! filter  := where "(" condition ")"
 //! ```
 
@@ -133,7 +133,7 @@ impl Parser<'_> {
                 Token::Name(name) | Token::Quoted(name) => {
                     (start, PipelineProblem::RetrieverAsStep { name })
                 }
-                other => expected("`rescore(...)` or `where(...)`", &other, start),
+                other => expected("`rescore(...)`, `cross(...)` or `where(...)`", &other, start),
             });
         };
         match name.as_str() {
@@ -145,12 +145,45 @@ impl Parser<'_> {
                 self.demand(")", "`)` after the name of one channel")?;
                 Ok(before.rescore(channel))
             }
+            "cross" => Ok(before.cross(self.model()?)),
             "rrf" | "cc" => Err((start, PipelineProblem::RetrieverAsStep { name })),
             _ => {
-                let nearest = nearest(&name, ["rescore", "where"]).map(str::to_owned);
+                let nearest = nearest(&name, ["rescore", "cross", "where"]).map(str::to_owned);
                 Err((start, PipelineProblem::UnknownFunction { name, nearest }))
             }
         }
+    }
+
+    /// Reads `cross(MODEL)`; a path without quotes is what goes wrong most easily.
+    fn model(&mut self) -> Parsed<String> {
+        const WHAT: &str = "the name of a model, or its path in quotes";
+        self.next()?;
+        self.demand("(", "`(`")?;
+        let start = self.at;
+        let named = self.next().map_err(|(at, _)| self.strange(WHAT, at))?;
+        let name = match named {
+            (Token::Name(name) | Token::Quoted(name), at) if name.is_empty() => {
+                return Err((at, PipelineProblem::EmptyName));
+            }
+            (Token::Name(name) | Token::Quoted(name), _) => name,
+            (token, at) => return Err(expected(WHAT, &token, at)),
+        };
+        match self.next() {
+            Ok((Token::Sign(")"), _)) => Ok(name),
+            Ok((token, at)) => Err(expected("`)` after the name of one model", &token, at)),
+            Err(_) => {
+                let at = start + (self.text[start..].len() - self.text[start..].trim_start().len());
+                Err(self.strange(WHAT, at))
+            }
+        }
+    }
+
+    /// Says what was expected where no token can be read.
+    fn strange(&self, what: &str, at: usize) -> Located {
+        let rest = &self.text[at..];
+        let word = rest.split([')', ',', ' ', '\n']).next().unwrap_or(rest);
+        let found = Token::Name(word.to_owned());
+        expected(what, &found, at)
     }
 
     fn sum(&mut self) -> Parsed<Pipeline> {
@@ -212,9 +245,10 @@ impl Parser<'_> {
             "rrf" => self.rrf(),
             "cc" => self.cc(start),
             "where" => Err((start, PipelineProblem::FilterAlone)),
-            "rescore" => Err((start, PipelineProblem::StepFirst { name })),
+            "rescore" | "cross" => Err((start, PipelineProblem::StepFirst { name })),
             _ => {
-                let nearest = nearest(&name, ["rrf", "cc", "rescore", "where"]).map(str::to_owned);
+                let nearest =
+                    nearest(&name, ["rrf", "cc", "rescore", "cross", "where"]).map(str::to_owned);
                 Err((start, PipelineProblem::UnknownFunction { name, nearest }))
             }
         }

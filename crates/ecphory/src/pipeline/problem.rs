@@ -53,9 +53,7 @@ pub enum PipelineProblem {
         found: String,
     },
     /// A character that no expression contains.
-    #[error(
-        "the character {0:?} has no meaning here; a channel with an unusual name is quoted: \"my channel\""
-    )]
+    #[error("the character {0:?} has no meaning here; an unusual name is quoted: \"my channel\"")]
     Character(char),
     /// A quoted name without its end.
     #[error("this quote is never closed")]
@@ -132,8 +130,8 @@ pub enum PipelineProblem {
     /// `% 0`.
     #[error("a cut keeps at least one hit")]
     CutToNothing,
-    /// A channel without a name.
-    #[error("a channel name is empty")]
+    /// A channel or a model without a name.
+    #[error("a name is empty")]
     EmptyName,
     /// A number outside what is allowed.
     #[error("{name} has to be a finite number from 0 on, found {value}")]

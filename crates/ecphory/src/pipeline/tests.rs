@@ -28,6 +28,9 @@ fn the_language_by_examples() {
         "rrf(bm25, dense) % 100 >> rescore(dense)",
         "rrf(bm25, dense, k=60) % 100 >> rescore(dense)",
     );
+    check("bm25 % 100 >> cross( minilm-cross )", "bm25 % 100 >> cross(minilm-cross)");
+    check("a >> cross(\"./my models/x\") % 5", "(a >> cross(\"./my models/x\")) % 5");
+    check("rrf(a >> cross(\"m\"), b)", "rrf(a >> cross(m), b, k=60)");
     check("0.3*bm25 + dense*.7", "0.3 * bm25 + 0.7 * dense");
     check("a + b + c", "a + b + c");
     check("1 * a", "1 * a");
@@ -73,6 +76,13 @@ fn errors_point_to_their_place() {
     refuse("bm25 >> rescor(dense)", "bm25 >> ", "did you mean `rescore`?");
     refuse("bm25 >> dense", "bm25 >> ", "write `>> rescore(dense)`");
     refuse("rescore(dense)", "", "write `bm25 >> rescore(...)`");
+    refuse("bm25 >> cros(m)", "bm25 >> ", "did you mean `cross`?");
+    refuse("cross(m)", "", "write `bm25 >> cross(...)`");
+    refuse("a >> cross(models/x)", "a >> cross(", "its path in quotes, found `models/x`");
+    refuse("a >> cross(./x)", "a >> cross(", "its path in quotes, found `./x`");
+    refuse("a >> cross()", "a >> cross(", "the name of a model, or its path in quotes, found `)`");
+    refuse("a >> cross(\"\")", "a >> cross(", "a name is empty");
+    refuse("a >> cross(m, n)", "a >> cross(m", "expected `)` after the name of one model");
     refuse("where(a = 1)", "", "a filter alone retrieves nothing");
     refuse("bm25 % 0", "bm25 % ", "`0` is no count");
     refuse("bm25 % 1.5", "bm25 % ", "`1.5` is no count");
@@ -90,7 +100,7 @@ fn errors_point_to_their_place() {
     refuse("a & b", "a ", "the character '&' has no meaning");
     refuse("-0.5 * a", "", "the character '-'");
     refuse("a + \"b", "a + ", "never closed");
-    refuse("a + \"\"", "a + ", "a channel name is empty");
+    refuse("a + \"\"", "a + ", "a name is empty");
     refuse("a >> where(year > 1", "a >> ", "no closing `)`");
     refuse("a >> where(year > )", "a >> where(year > ", "expected");
     refuse("ä + &", "ä + ", "the character '&'");
@@ -151,6 +161,7 @@ fn documents_that_are_no_pipelines() {
     refuse(r#"{"rrf": [], "k": 60}"#, "takes one or more operands");
     refuse(r#"{"rrf": [{"channel": "a"}], "kk": 60}"#, "did you mean `k`?");
     refuse(r#"{"cc": [{"channel": "a"}]}"#, "takes two operands, found 1");
+    refuse(r#"{"cross": {"channel": "a"}}"#, "at pipeline.model: expected a string");
     refuse(r#"{"cut": {"channel": "a"}}"#, "at pipeline.to");
     refuse(r#"{"cut": {"channel": "a"}, "to": 5000000000}"#, "at pipeline.to");
     refuse(r#"{"sum": [{"channel": "a"}], "weights": [-1]}"#, "from 0 on");
@@ -202,6 +213,7 @@ fn tree() -> impl Strategy<Value = Pipeline> {
             )),
             parts().prop_map(Pipeline::Sum),
             (inner.clone(), name()).prop_map(|(of, by)| of.rescore(by)),
+            (inner.clone(), name()).prop_map(|(of, model)| of.cross(model)),
             (inner.clone(), filter()).prop_map(|(of, filter)| of.filter(filter)),
         ]
     })

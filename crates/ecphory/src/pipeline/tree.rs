@@ -9,6 +9,7 @@ impl Pipeline {
             Pipeline::Channel(_) => Vec::new(),
             Pipeline::Cut { of, .. }
             | Pipeline::Rescore { of, .. }
+            | Pipeline::Cross { of, .. }
             | Pipeline::Where { of, .. } => vec![of],
             Pipeline::Rrf { of, .. } => of.iter().collect(),
             Pipeline::Cc { of, .. } => of.iter().collect(),
@@ -57,13 +58,18 @@ impl Pipeline {
     /// Checks one node, not what is below it.
     pub(super) fn check_node(&self) -> Result<(), PipelineProblem> {
         match self {
-            Pipeline::Channel(name) | Pipeline::Rescore { by: name, .. } if name.is_empty() => {
+            Pipeline::Channel(name)
+            | Pipeline::Rescore { by: name, .. }
+            | Pipeline::Cross { model: name, .. }
+                if name.is_empty() =>
+            {
                 Err(PipelineProblem::EmptyName)
             }
             Pipeline::Cut { to, .. } if *to == 0 => Err(PipelineProblem::CutToNothing),
             Pipeline::Channel(_)
             | Pipeline::Cut { .. }
             | Pipeline::Rescore { .. }
+            | Pipeline::Cross { .. }
             | Pipeline::Where { .. } => Ok(()),
             Pipeline::Rrf { of, k, weights } => {
                 if of.is_empty() {

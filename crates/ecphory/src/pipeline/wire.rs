@@ -9,7 +9,8 @@
 //! cut = { channel = "dense" }
 //! ```
 //! Every node is a table that names what it is by its own key: `channel`, `cut` with `to`, `rrf` with
-//! `k` and `weights`, `cc` with `alpha`, `sum` with `weights`, `rescore` with `by`, `where` with `of`.
+//! `k` and `weights`, `cc` with `alpha`, `sum` with `weights`, `rescore` with `by`,
+//! `cross` with `model`, `where` with `of`.
 //! A key that the node does not have is an error. A node nests at most two levels of the document, so
 //! every tree of [`DEPTH_MAX`] fits what JSON readers allow (128 levels).
 
@@ -67,6 +68,7 @@ fn to_value(pipeline: &Pipeline) -> Value {
             json!({ "weights": weights, "sum": of })
         }
         Pipeline::Rescore { of, by } => json!({ "by": by, "rescore": to_value(of) }),
+        Pipeline::Cross { of, model } => json!({ "model": model, "cross": to_value(of) }),
         Pipeline::Where { of, filter } => {
             json!({ "where": filter.to_string(), "of": to_value(of) })
         }
@@ -84,13 +86,14 @@ fn from_document(value: &Value) -> Result<Pipeline, PipelineError> {
 }
 
 /// The keys that say what a node is, with the other keys such a node may have.
-const NODES: [(&str, &[&str]); 7] = [
+const NODES: [(&str, &[&str]); 8] = [
     ("channel", &[]),
     ("cut", &["to"]),
     ("rrf", &["k", "weights"]),
     ("cc", &["alpha"]),
     ("sum", &["weights"]),
     ("rescore", &["by"]),
+    ("cross", &["model"]),
     ("where", &["of"]),
 ];
 
@@ -101,14 +104,14 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
     let Value::Object(map) = value else {
         return Err(wrong(
             path,
-            "a table with one of channel, cut, rrf, cc, sum, rescore, where",
+            "a table with one of channel, cut, rrf, cc, sum, rescore, cross, where",
             value,
         ));
     };
     let Some((kind, options)) = NODES.into_iter().find(|(kind, _)| map.contains_key(*kind)) else {
         return Err(wrong(
             path,
-            "one of the keys channel, cut, rrf, cc, sum, rescore, where",
+            "one of the keys channel, cut, rrf, cc, sum, rescore, cross, where",
             value,
         ));
     };
@@ -146,6 +149,7 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
             Pipeline::Sum(weights.into_iter().zip(of).collect())
         }
         "rescore" => node.child("rescore")?.rescore(node.text("by")?),
+        "cross" => node.child("cross")?.cross(node.text("model")?),
         _ => {
             let filter = node.text("where")?.parse().map_err(|error: ecphory_index::Error| {
                 let (_, problem) = super::parser::filter_problem(&error);

@@ -3,13 +3,15 @@
 //! Every node gives a list in the one order of the engine: score, then address. Scores are added up in
 //! 64 bits and kept in 32, and ties are seen after that, so an order never depends on lost digits.
 
-use ecphory_core::{DocAddress, Scored};
+use ecphory_core::{DocAddress, Scored, Unshown};
 use ecphory_index::QueryTerm;
+use ecphory_model::CrossEncoder;
 use rustc_hash::FxHashMap;
 
 use super::plan::{Node, Op, Plan, SourceKind};
 use super::{CANDIDATES_MIN, Stopwatch};
 use crate::Result;
+use crate::channel::default_fields;
 use crate::fusion::{Scale, Weighted, reciprocal_ranks, weighted_sums};
 
 /// The query as one channel sees it.
@@ -19,6 +21,8 @@ pub(crate) enum Cue {
     Terms(Vec<QueryTerm>),
     /// Its vector.
     Vector(Vec<f32>),
+    /// Its text, which a cross-encoder reads.
+    Text(String),
     /// The channel has nothing to compare with yet.
     Nothing,
 }
@@ -102,7 +106,7 @@ impl Execution<'_, '_> {
             }
             Op::Rescore { of, channel } => {
                 let below = self.node(of, wanted.max(CANDIDATES_MIN), scans, watch)?;
-                let name = format!("rescore {}", self.plan.channels[*channel].name);
+                let name = self.plan.channels[*channel].stage();
                 let hits = watch.time(&name, || self.rescore(*channel, &below.hits))?;
                 Ok(Ran { hits, below: vec![below], scale: None })
             }
@@ -179,18 +183,7 @@ impl Execution<'_, '_> {
                 let admitted = |doc: &DocAddress| {
                     selection.is_none_or(|number| self.plan.selections[number].contains(*doc))
                 };
-                let known: FxHashMap<DocAddress, f32> =
-                    ran.hits.iter().map(|hit| (hit.item, hit.score)).collect();
-                let missing: Vec<DocAddress> = docs
-                    .iter()
-                    .filter(|doc| !known.contains_key(doc) && admitted(doc))
-                    .copied()
-                    .collect();
-                let filled = self.channel_scores(*channel, &missing)?;
-                let filled: FxHashMap<DocAddress, Option<f32>> =
-                    missing.into_iter().zip(filled).collect();
-                let score = |doc| known.get(doc).copied().or_else(|| *filled.get(doc)?);
-                Ok(docs.iter().map(|doc| score(doc).map(f64::from)).collect())
+                self.completed(*channel, &ran.hits, docs, admitted)
             }
             Op::Cut { of, .. } | Op::Where { of } => self.exact(of, &ran.below[0], docs),
             Op::Rrf { .. } => {
@@ -200,12 +193,29 @@ impl Execution<'_, '_> {
             }
             Op::Blend { of } => self.exact_blend(of, ran, docs),
             Op::Rescore { of, channel } => {
-                let scores = self.channel_scores(*channel, docs)?;
-                let admitted = docs.iter().map(|doc| self.admits(of, *doc));
-                let scores = scores.into_iter().zip(admitted);
-                Ok(scores.map(|(s, ok)| s.filter(|_| ok).map(f64::from)).collect())
+                // A hit without a vector has a score all the same, which is not its own.
+                let known = if self.plan.channels[*channel].is_cross() { &*ran.hits } else { &[] };
+                self.completed(*channel, known, docs, |doc| self.admits(of, *doc))
             }
         }
+    }
+
+    /// Returns the scores that hits have, and those of the channel for other documents that are admitted.
+    fn completed(
+        &self,
+        channel: usize,
+        hits: &[Scored<DocAddress>],
+        docs: &[DocAddress],
+        admitted: impl Fn(&DocAddress) -> bool,
+    ) -> Result<Vec<Option<f64>>> {
+        let known: FxHashMap<DocAddress, f32> =
+            hits.iter().map(|hit| (hit.item, hit.score)).collect();
+        let missing: Vec<DocAddress> =
+            docs.iter().filter(|doc| !known.contains_key(doc) && admitted(doc)).copied().collect();
+        let filled = self.channel_scores(channel, &missing)?;
+        let filled: FxHashMap<DocAddress, Option<f32>> = missing.into_iter().zip(filled).collect();
+        let score = |doc| known.get(doc).copied().or_else(|| *filled.get(doc)?);
+        Ok(docs.iter().map(|doc| score(doc).map(f64::from)).collect())
     }
 
     fn exact_blend(
@@ -253,8 +263,27 @@ impl Execution<'_, '_> {
             (SourceKind::Dense(source), Cue::Vector(vector)) => {
                 Ok(source.dense.score(vector, docs)?)
             }
+            (SourceKind::Cross(encoder), Cue::Text(query)) => {
+                Ok(self.read_pairs(encoder, query, docs)?.into_iter().map(Some).collect())
+            }
             _ => Ok(vec![None; docs.len()]),
         }
+    }
+
+    /// Scores what is stored of documents with a cross-encoder, on all threads.
+    fn read_pairs(
+        &self,
+        encoder: &CrossEncoder,
+        query: &str,
+        docs: &[DocAddress],
+    ) -> Result<Vec<f32>> {
+        let (reader, fields) = (self.plan.reader, default_fields());
+        let text = |&doc: &DocAddress| Ok(reader.snapshot.document(doc)?.joined_text(&fields));
+        let texts: Vec<String> = docs.iter().map(text).collect::<Result<_>>()?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        // What is shown is how many queries were answered.
+        let progress = Unshown(self.plan.progress);
+        Ok(encoder.score(query, &texts, reader.engine.pool(), &progress)?)
     }
 
     /// Scores hits by a channel. Those it has no vector of stand last, with the least score there is.

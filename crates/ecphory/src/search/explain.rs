@@ -1,6 +1,7 @@
 //! Explaining a hit: the same arithmetic once more, for one document, with its numbers kept.
 
 use ecphory_core::DocAddress;
+use ecphory_model::CrossEncoder;
 
 use super::execute::{Cue, Execution, Ran};
 use super::plan::{DenseSource, Node, Op, SourceKind};
@@ -67,22 +68,36 @@ impl Execution<'_, '_> {
                 Ok(whole)
             }
             Op::Rescore { of, channel } => {
-                let below = &ran.below[0];
-                let before = self.node_explained(reader, of, below, doc)?;
-                let score = self.read_explained(reader, *channel, doc)?;
-                let value = ran.score(doc).unwrap_or(score.value);
-                let mut whole = Explanation::new(node.text.clone(), value)
-                    .number("change", value - before.value);
-                if let (Some(was), Some(is)) = (rank(below, doc), rank(ran, doc)) {
-                    whole = whole.count("rank before", was as u64).count("rank now", is as u64);
-                }
-                // Without a vector the value is the least possible, which is no sum of anything.
-                if (score.value - value).abs() <= f64::EPSILON {
-                    whole.parts.push(score);
-                }
-                Ok(whole.input(before))
+                let before = self.node_explained(reader, of, &ran.below[0], doc)?;
+                self.rescored(reader, (node, *channel), (ran, doc), before)
             }
         }
+    }
+
+    /// Explains what a new score changed.
+    fn rescored(
+        &self,
+        reader: &Reader,
+        (node, channel): (&Node, usize),
+        (ran, doc): (&Ran, DocAddress),
+        before: Explanation,
+    ) -> Result<Explanation> {
+        let score = match (&self.plan.channels[channel].kind, ran.score(doc)) {
+            // Reading the pair again would take long and give the same.
+            (SourceKind::Cross(encoder), Some(score)) => cross_explained(encoder, score),
+            _ => self.read_explained(reader, channel, doc)?,
+        };
+        let value = ran.score(doc).unwrap_or(score.value);
+        let mut whole =
+            Explanation::new(node.text.clone(), value).number("change", value - before.value);
+        if let (Some(was), Some(is)) = (rank(&ran.below[0], doc), rank(ran, doc)) {
+            whole = whole.count("rank before", was as u64).count("rank now", is as u64);
+        }
+        // Without a vector the value is the least possible, which is no sum of anything.
+        if (score.value - value).abs() <= f64::EPSILON {
+            whole.parts.push(score);
+        }
+        Ok(whole.input(before))
     }
 
     /// Explains what one operand adds to a weighted sum.
@@ -150,9 +165,17 @@ impl Execution<'_, '_> {
                     None => Ok(Explanation::new(format!("{}: no vector yet", source.name), 0.0)),
                 }
             }
+            (SourceKind::Cross(encoder), _) => {
+                let score = self.channel_scores(channel, &[doc])?[0].unwrap_or_default();
+                Ok(cross_explained(encoder, f64::from(score)))
+            }
             _ => Ok(Explanation::new(format!("{}: no vector yet", source.name), 0.0)),
         }
     }
+}
+
+fn cross_explained(encoder: &CrossEncoder, score: f64) -> Explanation {
+    Explanation::new(format!("cross-encoder {}", encoder.name()), score)
 }
 
 /// Adds which passage of the document was nearest, where the channel splits documents.

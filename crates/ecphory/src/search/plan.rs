@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use ecphory_core::{Progress, Silent};
 use ecphory_index::{Bm25, ChannelKind, ChannelSchema, Dense, Schema, Selection};
-use ecphory_model::Encoder;
+use ecphory_model::{CrossEncoder, Encoder, EncoderOptions, ScoreFunction};
 
 use crate::pipeline::{HYBRID, HYBRID_LEXICAL, PipelineError, PipelineProblem};
 use crate::{Pipeline, Reader, Result};
@@ -14,6 +15,9 @@ use ecphory_core::nearest::nearest;
 /// A pipeline whose names are resolved.
 pub(crate) struct Plan<'r> {
     pub(crate) root: Node,
+    pub(crate) reader: &'r Reader,
+    /// Who can stop what takes long.
+    pub(crate) progress: &'r dyn Progress,
     pub(crate) channels: Vec<Source<'r>>,
     pub(crate) selections: Vec<Selection>,
     pub(crate) notes: Vec<String>,
@@ -35,13 +39,13 @@ pub(crate) enum Op {
     Rrf { of: Vec<Node>, k: f64, weights: Option<Vec<f64>> },
     /// Sums weighted normalised scores: `cc`, `+` and `*`.
     Blend { of: Vec<(f64, Node)> },
-    /// Replaces scores by those of a channel.
+    /// Replaces scores by those of a channel or a cross-encoder.
     Rescore { of: Box<Node>, channel: usize },
     /// Lets through what a filter selects; the reads below it apply it, so that nothing is left to do.
     Where { of: Box<Node> },
 }
 
-/// A channel that the plan reads.
+/// A channel that the plan reads, or a cross-encoder that it scores with.
 pub(crate) struct Source<'r> {
     pub(crate) name: String,
     pub(crate) kind: SourceKind<'r>,
@@ -50,6 +54,7 @@ pub(crate) struct Source<'r> {
 pub(crate) enum SourceKind<'r> {
     Bm25(Bm25<'r>),
     Dense(DenseSource<'r>),
+    Cross(Arc<CrossEncoder>),
 }
 
 pub(crate) struct DenseSource<'r> {
@@ -63,11 +68,26 @@ pub(crate) struct DenseSource<'r> {
 }
 
 impl Source<'_> {
+    /// Returns what scoring with it is called among the times of stages.
+    pub(crate) fn stage(&self) -> String {
+        match &self.kind {
+            SourceKind::Cross(encoder) => format!("cross {}", encoder.name()),
+            _ => format!("rescore {}", self.name),
+        }
+    }
+
+    pub(crate) fn is_cross(&self) -> bool {
+        matches!(self.kind, SourceKind::Cross(_))
+    }
+
     /// Returns the least score that the channel can give, where there is one.
     pub(crate) fn least(&self) -> Option<f64> {
         match &self.kind {
             SourceKind::Bm25(_) => Some(0.0),
             SourceKind::Dense(source) => source.normalized.then_some(-1.0),
+            SourceKind::Cross(encoder) => {
+                (encoder.function() == ScoreFunction::Sigmoid).then_some(0.0)
+            }
         }
     }
 }
@@ -108,6 +128,7 @@ fn replace_hybrid(pipeline: &Pipeline, schema: &Schema) -> Pipeline {
         Pipeline::Cc { of, alpha } => Pipeline::cc(again(&of[0]), again(&of[1]), *alpha),
         Pipeline::Sum(parts) => Pipeline::sum(parts.iter().map(|(w, part)| (*w, again(part)))),
         Pipeline::Rescore { of, by } => again(of).rescore(by.clone()),
+        Pipeline::Cross { of, model } => again(of).cross(model.clone()),
         Pipeline::Where { of, filter } => again(of).filter(filter.clone()),
     }
 }
@@ -151,8 +172,14 @@ impl<'r> Plan<'r> {
             .map_err(|problem| PipelineError::at(&pipeline.to_string(), 0, problem))?;
         let root =
             Node { text: String::new(), op: Op::Rrf { of: Vec::new(), k: 0.0, weights: None } };
-        let mut plan =
-            Plan { root, channels: Vec::new(), selections: Vec::new(), notes: Vec::new() };
+        let mut plan = Plan {
+            root,
+            reader,
+            progress: &Silent,
+            channels: Vec::new(),
+            selections: Vec::new(),
+            notes: Vec::new(),
+        };
         plan.root = plan.node(reader, &resolved, None)?;
         Ok(plan)
     }
@@ -194,6 +221,10 @@ impl<'r> Plan<'r> {
                 let of = Box::new(self.node(reader, of, above)?);
                 Op::Rescore { of, channel: self.channel(reader, by)? }
             }
+            Pipeline::Cross { of, model } => {
+                let of = Box::new(self.node(reader, of, above)?);
+                Op::Rescore { of, channel: self.cross_encoder(reader, model)? }
+            }
             Pipeline::Where { of, filter } => {
                 let mut all = reader.snapshot.select(filter)?;
                 if let Some(above) = above {
@@ -207,8 +238,27 @@ impl<'r> Plan<'r> {
         Ok(Node { text: pipeline.to_string(), op })
     }
 
+    /// Whether a query takes all threads by itself.
+    pub(crate) fn has_cross_encoder(&self) -> bool {
+        self.channels.iter().any(Source::is_cross)
+    }
+
+    /// Finds what was planned before; a model may have the name of a channel.
+    fn planned(&self, name: &str, cross: bool) -> Option<usize> {
+        self.channels.iter().position(|source| source.name == name && source.is_cross() == cross)
+    }
+
+    fn cross_encoder(&mut self, reader: &'r Reader, model: &str) -> Result<usize> {
+        if let Some(known) = self.planned(model, true) {
+            return Ok(known);
+        }
+        let encoder = reader.engine.cross_encoder(model, &EncoderOptions::default())?;
+        self.channels.push(Source { name: model.to_owned(), kind: SourceKind::Cross(encoder) });
+        Ok(self.channels.len() - 1)
+    }
+
     fn channel(&mut self, reader: &'r Reader, name: &str) -> Result<usize> {
-        if let Some(known) = self.channels.iter().position(|source| source.name == name) {
+        if let Some(known) = self.planned(name, false) {
             return Ok(known);
         }
         let schema = reader.snapshot.schema();

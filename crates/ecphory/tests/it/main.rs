@@ -5,6 +5,7 @@
 
 mod care;
 mod collection;
+mod cross;
 mod encoding;
 mod naive;
 mod precision;
