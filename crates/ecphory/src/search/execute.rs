@@ -11,7 +11,6 @@ use rustc_hash::FxHashMap;
 use super::plan::{Node, Op, Plan, SourceKind};
 use super::{CANDIDATES_MIN, Stopwatch};
 use crate::Result;
-use crate::channel::default_fields;
 use crate::fusion::{Scale, Weighted, reciprocal_ranks, weighted_sums};
 
 /// The query as one channel sees it.
@@ -277,7 +276,14 @@ impl Execution<'_, '_> {
         query: &str,
         docs: &[DocAddress],
     ) -> Result<Vec<f32>> {
-        let (reader, fields) = (self.plan.reader, default_fields());
+        let reader = self.plan.reader;
+        // What the channels read, each field once.
+        let mut fields: Vec<String> = Vec::new();
+        for field in reader.snapshot.schema().channels.iter().flat_map(|one| &one.fields) {
+            if !fields.contains(field) {
+                fields.push(field.clone());
+            }
+        }
         let text = |&doc: &DocAddress| Ok(reader.snapshot.document(doc)?.joined_text(&fields));
         let texts: Vec<String> = docs.iter().map(text).collect::<Result<_>>()?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

@@ -132,3 +132,20 @@ fn models_are_checked_before_the_search_and_work_can_be_stopped() {
     });
     assert!(looks.count() > 2);
 }
+
+#[test]
+fn the_model_reads_the_fields_that_the_channels_read() {
+    let bench = Bench::new();
+    let collection = bench.create("titles.ecp", &["bm25(fields=title)"]);
+    collection.add(&documents(20, 3), &Silent).unwrap();
+    let reader = collection.snapshot().unwrap();
+    let found = search(&reader, &Pipeline::channel("bm25").cross(MODEL), 5);
+    let model = CrossEncoder::open(Path::new(MODEL), &EncoderOptions::default()).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert!(!found.is_empty());
+    for (id, score) in found {
+        let document = reader.document(&id).unwrap().unwrap();
+        let title = document.text("title").unwrap();
+        assert_eq!(model.score(QUERY, &[title], &pool, &Silent).unwrap(), [score]);
+    }
+}
