@@ -138,8 +138,6 @@ fn subject<'a>(
         columns,
         bm25: &one.bm25,
         states: states.map(|states| states as &dyn States),
-        terms: &[],
-        idf: &[],
     })?)
 }
 

@@ -8,7 +8,7 @@ use crate::claim::{Claim, Examination, Findings, Outcomes, Plan};
 use crate::error::Result;
 use crate::optimiser::Tensors;
 use crate::recipe::Recipe;
-use crate::study::{Arm, Fold, Mechanism, Subject, Trial};
+use crate::study::{Arm, Mechanism, Setup, Subject};
 
 pub(super) const CLAIM: Claim = Claim {
     name: "jacolbert25",
@@ -61,14 +61,11 @@ fn steadiness(recipe: &Recipe, subject: &Subject<'_>) -> Result<Mechanism> {
     const STEPS: u64 = 20;
     const OBSERVED: u64 = 10;
     let train: Vec<u32> = (0..subject.data().queries().len() as u32).collect();
-    let fold = Fold { train, test: Vec::new() };
-    let arm = Arm::untrained();
-    let metric = "nDCG@10".parse()?;
     let rate = CLAIM.rates[0];
-    let trial = Trial { subject, arm: &arm, metric: &metric, fold: &fold, rate, seed: 1 };
+    let setup = Setup { subject, train: &train, seed: 1 };
     let sources = subject.sources();
-    let mined = trial.mined(recipe, &sources)?;
-    let mut course = trial.course(recipe, &mined, &sources)?;
+    let mined = setup.mined(recipe, &sources)?;
+    let mut course = setup.course(recipe, &mined, &sources)?;
     let (mut of_mean, mut of_training) = (0.0, 0.0);
     let mut before: Option<(Tensors, Tensors)> = None;
     for step in 0..STEPS {
@@ -85,7 +82,11 @@ fn steadiness(recipe: &Recipe, subject: &Subject<'_>) -> Result<Mechanism> {
     Ok(Mechanism {
         collection: subject.name().to_owned(),
         says: "the mean that is saved moves less in a step than the parameters of training".into(),
-        seen: format!("{:.5} against {:.5}", of_mean / 10.0, of_training / 10.0),
+        seen: format!(
+            "{:.5} against {:.5}",
+            of_mean / OBSERVED as f64,
+            of_training / OBSERVED as f64
+        ),
         holds: of_mean < of_training,
     })
 }

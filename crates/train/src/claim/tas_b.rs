@@ -8,7 +8,7 @@ use crate::claim::{Claim, Examination, Findings, Outcomes, Plan, greater};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::sampler::{BINS, MarginBins, MarginPair};
-use crate::study::{Arm, Fold, Mechanism, Subject, Trial};
+use crate::study::{Arm, Mechanism, Setup, Subject};
 use crate::teacher::margins;
 
 pub(super) const CLAIM: Claim = Claim {
@@ -82,12 +82,8 @@ fn mechanisms(
 fn evenness(recipe: &Recipe, subject: &Subject<'_>) -> Result<(f64, f64)> {
     const DRAWS: u64 = 200;
     let queries: Vec<u32> = (0..subject.data().queries().len() as u32).collect();
-    let fold = Fold { train: queries.clone(), test: Vec::new() };
-    let arm = Arm::untrained();
-    let metric = "nDCG@10".parse()?;
-    let trial = Trial { subject, arm: &arm, metric: &metric, fold: &fold, rate: 0.0, seed: 1 };
     let sources = subject.sources();
-    let mined = trial.mined(recipe, &sources)?;
+    let mined = Setup { subject, train: &queries, seed: 1 }.mined(recipe, &sources)?;
     let teacher = recipe.teachers()?.first().ok_or(Error::Nothing { what: "teachers" })?.clone();
     let teacher = teacher.build(&|name| sources.teacher(name))?;
     let (mut uniform, mut balanced, mut count) = (0.0, 0.0, 0.0);

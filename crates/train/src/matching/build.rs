@@ -86,6 +86,11 @@ impl ChainSpec {
 }
 
 impl Materials<'_> {
+    /// Those of heads that need no vocabulary.
+    pub fn without_terms(columns: usize, pooling: Option<Pooling>, seed: u64) -> Self {
+        Self { columns, pooling, terms: &[], idf: &[], seed }
+    }
+
     /// How many terms there are.
     fn vocabulary(&self) -> Result<usize> {
         if self.idf.is_empty() {

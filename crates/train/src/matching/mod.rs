@@ -234,11 +234,6 @@ impl Matching {
         branches.chain(is_fused.then_some(&mut self.balance)).collect()
     }
 
-    /// Returns the share of the first branch; 1 where it is the only one.
-    pub fn share(&self) -> f64 {
-        if self.branches.len() > 1 { self.fusion().share() } else { 1.0 }
-    }
-
     fn fusion(&self) -> Fusion {
         Fusion { gamma: f64::from(self.balance.values[0]) }
     }

@@ -19,7 +19,7 @@ use crate::optimiser::{
 use crate::recipe::{Algorithm, PairDraw, Recipe};
 use crate::regulariser::{PenaltyKind, PenaltySpec};
 use crate::run::RunError;
-use crate::run::batch::{Batch, Weights};
+use crate::run::batch::Batch;
 use crate::sampler::{Group, Groups, Judged, MarginBins, MarginPair, Sampler, SamplerSpec};
 use crate::score::Layout;
 use crate::source::Sources;
@@ -28,12 +28,6 @@ use crate::vectors::Vectors;
 
 /// Texts that are encoded at once where nothing is learned from them.
 const TEXTS: usize = 16;
-
-/// Says how much the queries and candidates of a batch count, and may learn from them.
-pub(crate) trait SampleWeigher {
-    /// Weighs the cells of a batch, whose scores are given row by row.
-    fn weigh(&mut self, batch: &Batch, scores: &[f32], step: u64) -> Result<Weights>;
-}
 
 /// The state of something that learns. A step is [`Course::step`].
 pub(crate) struct Course<'a> {
@@ -48,7 +42,6 @@ pub(crate) struct Course<'a> {
     /// How many steps see as many queries as there are.
     pub(crate) steps_per_epoch: u64,
     level: Level,
-    pub(crate) weigher: Option<Box<dyn SampleWeigher + 'a>>,
     pub(crate) body: Box<dyn Body + 'a>,
     pub(crate) matching: Matching,
     optimiser: Box<dyn Optimiser>,
@@ -132,7 +125,6 @@ impl<'a> Course<'a> {
             level: Level::detect(),
             queries: Vec::new(),
             seen: Seen::default(),
-            weigher: None,
             data,
             recipe,
             teachers,
@@ -185,18 +177,14 @@ impl<'a> Course<'a> {
         matched: &mut Matched,
         step: u64,
     ) -> Result<(f64, Vec<f32>, Extra)> {
-        let weights = match &mut self.weigher {
-            Some(weigher) => weigher.weigh(batch, &matched.scores, step)?,
-            None => Weights::default(),
-        };
         let teachers: Vec<&dyn Teacher> = self.teachers.iter().map(|one| one as _).collect();
         let scores = matched.scores.clone();
-        let block = batch.block(self.data, scores, &teachers, weights.clone())?;
+        let block = batch.block(self.data, scores, &teachers)?;
         self.seen.in_batch_teacher = in_batch_teacher(&block);
         let evaluation = self.loss.evaluate(&block)?;
         let (mut value, mut extra) = (evaluation.value, Extra::default());
         if let (Some(loss), Some(part)) = (&self.part_loss, matched.parts.first()) {
-            let block = batch.block(self.data, part.clone(), &teachers, weights)?;
+            let block = batch.block(self.data, part.clone(), &teachers)?;
             let part = loss.evaluate(&block)?;
             value += part.value;
             extra.parts = vec![part.gradient];

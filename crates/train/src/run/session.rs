@@ -325,13 +325,7 @@ fn open<'a>(
 
 fn matching(job: &Job<'_>, body: &dyn Body, pooling: Option<Pooling>) -> Result<Matching> {
     let spec: MatchingSpec = job.recipe.matching.parse()?;
-    spec.build(&Materials {
-        columns: body.columns(),
-        pooling,
-        terms: &[],
-        idf: &[],
-        seed: job.seed,
-    })
+    spec.build(&Materials::without_terms(body.columns(), pooling, job.seed))
 }
 
 /// Finds the head that makes of states what the model's directory says.

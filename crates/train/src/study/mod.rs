@@ -15,7 +15,7 @@ mod trial;
 pub use fold::{Budget, Fold};
 pub use report::{ArmReport, Contrast, Mechanism, Report, Verdict};
 pub use subject::{Subject, SubjectParts};
-pub(crate) use trial::Trial;
+pub(crate) use trial::{Setup, Trial};
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,6 @@ use crate::body::{Body, Held, States};
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
 use crate::matching::{MatchingSpec, Materials};
-use crate::run::start::StartVectors;
 use crate::score::Layout;
 use crate::source::{ScoreMatrix, Sources};
 use crate::vectors::Vectors;
@@ -34,20 +33,14 @@ pub struct SubjectParts<'a> {
     pub bm25: &'a ScoreMatrix,
     /// The states of tokens, with words and terms; `None` where no arm needs them.
     pub states: Option<&'a dyn States>,
-    /// The vectors of the terms that occur, for lexical heads; empty where no arm needs them.
-    pub terms: &'a [f32],
-    /// The inverse document frequency of each term.
-    pub idf: &'a [f32],
 }
 
 /// A collection that arms are compared on.
 pub struct Subject<'a> {
     parts: SubjectParts<'a>,
-    start: StartVectors<'a>,
+    vectors: (Vectors<'a>, Vectors<'a>),
     dense: ScoreMatrix,
     maxsim: Option<ScoreMatrix>,
-    /// For each query, what is judged relevant in the end, where that is more than what may be trained on.
-    relevant: Option<Vec<Vec<u32>>>,
 }
 
 /// Documents whose token states are compared with queries at a time.
@@ -70,20 +63,13 @@ impl<'a> Subject<'a> {
                 return Err(Error::Shape { what, expected, got });
             }
         }
-        let start = StartVectors::new(queries, documents)?;
-        let dense = all_pairs(&start.sides, "cosine(pooled)", parts.init, parts.data)?;
+        let vectors = (queries, documents);
+        let dense = all_pairs(&vectors, "cosine(pooled)", parts.init, parts.data)?;
         let maxsim = parts
             .states
             .map(|states| all_pairs(states, "maxsim(unit)", parts.init, parts.data))
             .transpose()?;
-        Ok(Self { parts, start, dense, maxsim, relevant: None })
-    }
-
-    /// Judges by more than what may be trained on: for each query its relevant documents.
-    #[must_use]
-    pub fn judged_by(mut self, relevant: Vec<Vec<u32>>) -> Self {
-        self.relevant = Some(relevant);
-        self
+        Ok(Self { parts, vectors, dense, maxsim })
     }
 
     /// Returns its name.
@@ -101,25 +87,6 @@ impl<'a> Subject<'a> {
         &self.parts
     }
 
-    /// Returns what answers a query in the end.
-    pub fn relevant(&self, query: u32) -> &[u32] {
-        let more = self.relevant.as_ref().map(|all| &all[query as usize][..]);
-        more.unwrap_or_else(|| self.parts.data.positives(query as usize))
-    }
-
-    /// Returns the cosines of all pairs.
-    pub fn dense(&self) -> &ScoreMatrix {
-        &self.dense
-    }
-
-    /// Returns the late interaction of all pairs, of the model as it is.
-    ///
-    /// # Errors
-    /// Where the subject has no states.
-    pub fn maxsim(&self) -> Result<&ScoreMatrix> {
-        self.maxsim.as_ref().ok_or(Error::Nothing { what: "states of tokens" })
-    }
-
     /// Returns the rankers that arms mine and learn from: `dense`, `bm25`, and `maxsim` where there are states.
     pub(crate) fn sources(&self) -> Sources<'_> {
         let sources = Sources::default().with("bm25", self.parts.bm25.source());
@@ -130,8 +97,9 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(crate) fn start(&self) -> &StartVectors<'a> {
-        &self.start
+    /// Returns the vectors of queries and of documents.
+    pub(crate) fn vectors(&self) -> &(Vectors<'a>, Vectors<'a>) {
+        &self.vectors
     }
 }
 
@@ -144,8 +112,7 @@ fn all_pairs(
 ) -> Result<ScoreMatrix> {
     let level = Level::detect();
     let body = Held::new(states, init);
-    let (columns, seed) = (body.columns(), 0);
-    let materials = Materials { columns, pooling: None, terms: &[], idf: &[], seed };
+    let materials = Materials::without_terms(body.columns(), None, 0);
     let matching = spec.parse::<MatchingSpec>()?.build(&materials)?;
     let numbers = |count: usize| (0..count as u32).collect::<Vec<u32>>();
     let (queries, documents) = (numbers(data.queries().len()), numbers(data.documents().len()));

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::matching::{MatchingSpec, Materials};
 use crate::recipe::{Recipe, Tier};
-use crate::run::course::{Course, CourseParts, SampleWeigher};
+use crate::run::course::{Course, CourseParts};
 use crate::run::mined::Mined;
 use crate::schedule::Rate;
 use crate::source::Sources;
@@ -29,22 +29,64 @@ pub(crate) struct Trial<'t> {
     pub(crate) seed: u64,
 }
 
+/// What training is put together from.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup<'t> {
+    pub(crate) subject: &'t Subject<'t>,
+    /// The queries that are trained on, in ascending order.
+    pub(crate) train: &'t [u32],
+    pub(crate) seed: u64,
+}
+
+impl<'t> Setup<'t> {
+    /// Mines negatives for the queries that are trained on.
+    pub(crate) fn mined(&self, recipe: &Recipe, sources: &Sources<'_>) -> Result<Mined> {
+        let data = self.subject.data();
+        let mut left_out: Vec<u32> = (0..data.queries().len() as u32).collect();
+        left_out.retain(|query| self.train.binary_search(query).is_err());
+        Mined::new(data, recipe, left_out, sources, self.seed, &Silent)
+    }
+
+    /// Puts what learns together.
+    pub(crate) fn course(
+        &self,
+        recipe: &'t Recipe,
+        mined: &'t Mined,
+        sources: &'t Sources<'t>,
+    ) -> Result<Course<'t>> {
+        let (subject, parts) = (self.subject, self.subject.parts());
+        let (body, pooling): (Box<dyn Body + 't>, _) = match recipe.tier {
+            Tier::Vectors => (Box::new(Held::new(subject.vectors(), parts.init)), None),
+            Tier::States => {
+                let states = parts.states.ok_or(Error::Nothing { what: "states of tokens" })?;
+                (Box::new(Held::new(states, parts.init)), Some(Pooling::Mean))
+            }
+            Tier::Model => return Err(Error::Nothing { what: "encoders that learn in a study" }),
+        };
+        let materials = Materials::without_terms(body.columns(), pooling, self.seed);
+        let matching = recipe.matching.parse::<MatchingSpec>()?.build(&materials)?;
+        Course::new(CourseParts {
+            data: subject.data(),
+            recipe,
+            seed: self.seed,
+            judged: &mined.judged,
+            trained: self.train.to_vec(),
+            sources,
+            vectors: Some(subject.vectors().0),
+            body,
+            matching,
+        })
+    }
+}
+
 impl Trial<'_> {
     /// Trains as the arm's recipe says and judges.
     pub(crate) fn run(&self) -> Result<Run> {
-        self.run_with(&self.subject.sources(), None)
-    }
-
-    /// The same with other sources, and with weights of samples.
-    pub(crate) fn run_with<'s>(
-        &'s self,
-        sources: &'s Sources<'s>,
-        weigher: Option<Box<dyn SampleWeigher + 's>>,
-    ) -> Result<Run> {
-        let Some(recipe) = &self.arm.recipe else { return self.untrained(sources) };
-        let mined = self.mined(recipe, sources)?;
-        let mut course = self.course(recipe, &mined, sources)?;
-        course.weigher = weigher;
+        let sources = self.subject.sources();
+        let Some(recipe) = &self.arm.recipe else { return self.untrained(&sources) };
+        let setup = Setup { subject: self.subject, train: &self.fold.train, seed: self.seed };
+        let mined = setup.mined(recipe, &sources)?;
+        let mut course = setup.course(recipe, &mined, &sources)?;
         let mut run = Run::default();
         let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
         self.steps(&mut course, recipe, 0..steps, &mut run)?;
@@ -61,46 +103,6 @@ impl Trial<'_> {
             scores.extend(teacher.scores(query, &documents)?);
         }
         Ok(Run { values: self.judge(&scores)?, notes: BTreeMap::new() })
-    }
-
-    /// Mines negatives for the queries that are trained on.
-    pub(crate) fn mined(&self, recipe: &Recipe, sources: &Sources<'_>) -> Result<Mined> {
-        let data = self.subject.data();
-        let mut left_out: Vec<u32> = (0..data.queries().len() as u32).collect();
-        left_out.retain(|query| self.fold.train.binary_search(query).is_err());
-        Mined::new(data, recipe, left_out, sources, self.seed, &Silent)
-    }
-
-    /// Puts what learns together.
-    pub(crate) fn course<'s>(
-        &'s self,
-        recipe: &'s Recipe,
-        mined: &'s Mined,
-        sources: &'s Sources<'s>,
-    ) -> Result<Course<'s>> {
-        let (subject, parts) = (self.subject, self.subject.parts());
-        let (body, pooling): (Box<dyn Body + 's>, _) = match recipe.tier {
-            Tier::Vectors => (Box::new(Held::new(&subject.start().sides, parts.init)), None),
-            Tier::States => {
-                let states = parts.states.ok_or(Error::Nothing { what: "states of tokens" })?;
-                (Box::new(Held::new(states, parts.init)), Some(Pooling::Mean))
-            }
-            Tier::Model => return Err(Error::Nothing { what: "encoders that learn in a study" }),
-        };
-        let (columns, terms, idf, seed) = (body.columns(), parts.terms, parts.idf, self.seed);
-        let materials = Materials { columns, pooling, terms, idf, seed };
-        let matching = recipe.matching.parse::<MatchingSpec>()?.build(&materials)?;
-        Course::new(CourseParts {
-            data: subject.data(),
-            recipe,
-            seed,
-            judged: &mined.judged,
-            trained: self.fold.train.clone(),
-            sources,
-            vectors: Some(subject.start().sides.0),
-            body,
-            matching,
-        })
     }
 
     /// Trains for some steps, and notes the means of what they saw.
@@ -144,7 +146,7 @@ impl Trial<'_> {
         let (mut qrels, mut rankings) = (Qrels::default(), Rankings::new("study"));
         for (&query, row) in self.fold.test.iter().zip(scores.chunks_exact(width)) {
             let name = query.to_string();
-            for document in self.subject.relevant(query) {
+            for document in self.subject.data().positives(query as usize) {
                 qrels.insert(&name, &document.to_string(), 1).expect("they are named once");
             }
             let mut order: Vec<u32> = (0..width as u32).collect();
