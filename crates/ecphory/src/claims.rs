@@ -8,7 +8,9 @@ use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role};
 use ecphory_train::body::{CachedTexts, States};
 use ecphory_train::claim::Claim;
 use ecphory_train::study::{Budget, Report, Subject, SubjectParts};
-use ecphory_train::{Error as TrainError, Ids, Judgment, ScoreMatrix, Text, TrainingData};
+use ecphory_train::{
+    Error as TrainError, Ids, Judgment, ScoreMatrix, Text, TrainingData, encoders_within,
+};
 use rustc_hash::FxHashSet;
 
 use crate::mining::PipelineSearcher;
@@ -65,7 +67,8 @@ impl Engine {
         each: &mut dyn FnMut(Report) -> Result<()>,
     ) -> Result<()> {
         let init = self.models().resolve(&request.init)?;
-        let encoders = [limited(&init, QUERY_TOKENS)?, limited(&init, DOCUMENT_TOKENS)?];
+        let limit = Encoder::open(&init, &EncoderOptions::default())?.max_tokens();
+        let encoders = encoders_within(&init, limit, [QUERY_TOKENS, DOCUMENT_TOKENS])?;
         let mut all = Vec::new();
         for collection in collections {
             all.push(self.read_collection(collection, &encoders, cache, progress)?);
@@ -73,8 +76,7 @@ impl Engine {
         let needs_states = request.claims.iter().any(|claim| claim.needs_states);
         let mut states = Vec::new();
         for one in all.iter().filter(|_| needs_states) {
-            let encoders = [&encoders[0], &encoders[1]];
-            states.push(CachedTexts::new(&one.data, encoders, cache, self.pool(), progress)?);
+            states.push(CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?);
         }
         let columns = encoders[0].dimensions();
         let subjects = self.pool().install(|| {
@@ -97,10 +99,8 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<Read> {
         let (name, data) = training_data(&collection.splits, progress)?;
-        let texts = |all: &'_ [Text]| all.iter().map(|text| text.text.clone()).collect::<Vec<_>>();
-        let (queries, documents) = (texts(data.queries()), texts(data.documents()));
-        let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
-        let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+        let [queries, documents] = [data.queries(), data.documents()]
+            .map(|all| all.iter().map(|text| &*text.text).collect::<Vec<&str>>());
         let of_queries =
             cache.vectors(&encoders[0], &queries, Role::Query, self.pool(), progress)?;
         let of_documents =
@@ -113,13 +113,6 @@ impl Engine {
         let bm25 = ScoreMatrix::of_searcher(&searcher, queries.len(), documents.len(), 0.0)?;
         Ok(Read { name, data, vectors: [of_queries.values, of_documents.values], bm25 })
     }
-}
-
-/// Opens an encoder that reads so many tokens, or as many as its model does.
-fn limited(init: &Path, limit: usize) -> Result<Encoder> {
-    let plain = Encoder::open(init, &EncoderOptions::default())?;
-    let max_tokens = Some(limit.min(plain.max_tokens()));
-    Ok(Encoder::open(init, &EncoderOptions { max_tokens, ..Default::default() })?)
 }
 
 fn subject<'a>(

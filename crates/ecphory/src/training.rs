@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use ecphory_core::Progress;
 use ecphory_eval::Dataset;
 use ecphory_train::teacher::{StoredScores, Teacher};
-use ecphory_train::{Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained, TrainingData};
+use ecphory_train::{
+    ForeignSource, Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained, TrainingData,
+};
 use rustc_hash::FxHashSet;
 
 use crate::mining::{ChannelTeacher, PipelineSearcher};
@@ -54,17 +56,29 @@ impl Engine {
         let documents = Ids::of_documents(ids(data.documents()))?;
         let queries = Ids::of_queries(ids(data.queries()))?;
         let texts: Vec<&str> = data.queries().iter().map(|query| &*query.text).collect();
-        let files = teacher_files(&request.recipe, &queries, &documents)?;
-        let rankers = match &request.reader {
-            Some(reader) => Named::all(reader, &request.recipe)?,
-            None => Vec::new(),
-        };
+        let (mut files, mut rankers) = (Vec::new(), Vec::new());
+        for ForeignSource { name, file } in request.recipe.foreign_sources()? {
+            match (file, &request.reader) {
+                (Some(path), _) => {
+                    files.push((name, StoredScores::read(&path, &queries, &documents)?));
+                }
+                // What the collection does not have either is for the run to say, which knows all names.
+                (None, Some(reader)) => {
+                    rankers.extend(reader.pipeline(&name).ok().map(|found| (reader, name, found)));
+                }
+                (None, None) => {}
+            }
+        }
         let mut searchers = Vec::new();
-        for Named { reader, name, pipeline } in &rankers {
+        for (reader, name, pipeline) in &rankers {
             let searcher = PipelineSearcher::new(reader, pipeline, &texts, &documents, progress)?;
-            // Only a channel has an exact score of any document.
-            let from = (*reader, &**name);
-            let teacher = ChannelTeacher::new(from, &texts, &documents, progress).ok();
+            // A fusion has no exact score of any document.
+            let teacher = match pipeline {
+                Pipeline::Channel(channel) => {
+                    Some(ChannelTeacher::new((reader, channel), &texts, &documents, progress)?)
+                }
+                _ => None,
+            };
             searchers.push((name, searcher, teacher));
         }
         let mut sources = Sources::default();
@@ -89,47 +103,6 @@ impl Engine {
         let trained = ecphory_train::train(&job, progress)?;
         Ok((trained, skipped))
     }
-}
-
-/// A pipeline over a collection that a recipe names.
-struct Named<'a> {
-    reader: &'a Reader,
-    name: String,
-    pipeline: Pipeline,
-}
-
-impl<'a> Named<'a> {
-    /// Finds all that are pipelines of a collection; the run says which of the others it lacks.
-    fn all(reader: &'a Reader, recipe: &Recipe) -> Result<Vec<Self>> {
-        let named = recipe.sources()?.into_iter();
-        let others = named.filter(|name| !OWN.contains(&&**name) && !name.starts_with(FILE));
-        let found = |name: String| {
-            let pipeline = reader.pipeline(&name).ok()?;
-            Some(Self { reader, name, pipeline })
-        };
-        Ok(others.filter_map(found).collect())
-    }
-}
-
-/// The sources that a run has by itself.
-const OWN: [&str; 2] = ["dense", "random"];
-/// How the name of a file of scores begins.
-const FILE: &str = "file(";
-
-/// Reads the scores that a recipe names as `file(PATH)`.
-fn teacher_files(
-    recipe: &Recipe,
-    queries: &Ids,
-    documents: &Ids,
-) -> Result<Vec<(String, StoredScores)>> {
-    let mut files = Vec::new();
-    for name in recipe.sources()? {
-        let path = name.strip_prefix(FILE).and_then(|rest| rest.strip_suffix(')'));
-        let Some(path) = path else { continue };
-        let scores = StoredScores::read(Path::new(path), queries, documents)?;
-        files.push((name.clone(), scores));
-    }
-    Ok(files)
 }
 
 /// Reads the documents of a data set and joins them with its queries and judgments.

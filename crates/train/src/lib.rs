@@ -42,9 +42,9 @@ pub use error::{Error, Result};
 pub use ids::Ids;
 pub use lines::LineError;
 pub use recipe::{
-    Algorithm, Batches, Encoding, Negatives, Optimisation, PairDraw, Recipe, RecipeError, Schedule,
-    Tier,
+    Algorithm, Batches, Encoding, ForeignSource, Negatives, Optimisation, PairDraw, Recipe,
+    RecipeError, Schedule, Tier,
 };
-pub use run::{Evaluation, Job, Origin, RunError, Trained, train};
+pub use run::{Evaluation, Job, Origin, RunError, Trained, encoders_within, train};
 pub use source::{ScoreMatrix, Source, Sources};
 pub use vectors::Vectors;

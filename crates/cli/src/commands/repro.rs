@@ -7,13 +7,13 @@ use std::time::Instant;
 use ecphory::eval::Dataset;
 use ecphory::train::claim::{CLAIMS, Claim};
 use ecphory::train::study::{Budget, Contrast, Report};
-use ecphory::{ClaimCollection, ClaimRequest};
+use ecphory::{ClaimCollection, ClaimRequest, ErrorKind};
 
 use crate::args::Repro;
 use crate::commands::index;
 use crate::commands::run::write_whole;
 use crate::context::{Context, print_json};
-use crate::failure::Failure;
+use crate::failure::{Failure, kind};
 use crate::prepared::collection_of;
 use crate::table::Table;
 
@@ -68,9 +68,14 @@ fn collection(name: &str, context: &Context) -> anyhow::Result<ClaimCollection> 
     let reader = collection_of(&first, &requests, context)?.snapshot()?;
     let mut splits = vec![first];
     for split in ["train", "dev"] {
-        let is_there = splits.iter().any(|one: &Dataset| one.split == split);
-        if let (false, Ok(more)) = (is_there, context.dataset_split(name, Some(split))) {
-            splits.push(more);
+        if splits.iter().any(|one: &Dataset| one.split == split) {
+            continue;
+        }
+        match context.dataset_split(name, Some(split)) {
+            Ok(more) => splits.push(more),
+            // Most sets have no such split; one that is there and cannot be read is an error.
+            Err(error) if kind(&error) == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(ClaimCollection { splits, reader })

@@ -58,15 +58,14 @@ fn reader(
     init: &str,
     context: &Context,
 ) -> anyhow::Result<Option<Reader>> {
-    let named = recipe.sources()?;
-    let is_own =
-        |name: &String| ["dense", "random"].contains(&&**name) || name.starts_with("file(");
-    if named.iter().all(is_own) {
+    let named = recipe.foreign_sources()?;
+    let mut rankers = named.iter().filter(|source| source.file.is_none()).peekable();
+    if rankers.peek().is_none() {
         return Ok(None);
     }
     let mut channels = vec!["bm25".to_owned()];
     // Pipelines such as `hybrid` fuse with the model to begin from.
-    if named.iter().any(|name| !is_own(name) && name != "bm25") {
+    if rankers.any(|source| source.name != "bm25") {
         channels.push(format!("dense={init}"));
     }
     let requests = index::channels(&channels, &[])?;

@@ -21,15 +21,15 @@ impl<'a> CachedTexts<'a> {
     /// What encoding and reading say.
     pub fn new(
         data: &'a TrainingData,
-        encoders: [&'a Encoder; 2],
+        encoders: &'a [Encoder; 2],
         cache: &EncodingCache,
         pool: &rayon::ThreadPool,
         progress: &dyn Progress,
     ) -> Result<Self> {
         let [queries, documents] = [data.queries(), data.documents()]
             .map(|all: &'a [Text]| all.iter().map(|text| &*text.text).collect::<Vec<_>>());
-        let queries = cache.states(encoders[0], &queries, Role::Query, pool, progress)?;
-        let documents = cache.states(encoders[1], &documents, Role::Document, pool, progress)?;
+        let queries = cache.states(&encoders[0], &queries, Role::Query, pool, progress)?;
+        let documents = cache.states(&encoders[1], &documents, Role::Document, pool, progress)?;
         Ok(Self { queries, documents })
     }
 }

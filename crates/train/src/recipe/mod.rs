@@ -15,8 +15,10 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 pub use problem::RecipeError;
 pub use settings::{
-    Algorithm, Batches, Encoding, Negatives, Optimisation, PairDraw, Recipe, Schedule, Tier,
+    Algorithm, Batches, Encoding, ForeignSource, Negatives, Optimisation, PairDraw, Recipe,
+    Schedule, Tier,
 };
+pub(crate) use settings::{DENSE, RANDOM};
 
 /// The recipes that are built in, each with its file.
 const NAMED: [(&str, &str); 4] = [

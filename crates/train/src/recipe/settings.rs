@@ -1,5 +1,7 @@
 //! The settings of a recipe, and their ranges.
 
+use std::path::PathBuf;
+
 use ecphory_model::Role;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,20 @@ pub struct Recipe {
     pub optimiser: Optimisation,
     /// For how long.
     pub schedule: Schedule,
+}
+
+/// The source that is the model to begin from.
+pub(crate) const DENSE: &str = "dense";
+/// The source that stands for documents at random, as a place to mine from.
+pub(crate) const RANDOM: &str = "random";
+
+/// A source that a recipe names and that has to be handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignSource {
+    /// The name, as the recipe has it.
+    pub name: String,
+    /// The file of scores, where it is one: `file(PATH)`. Any other is a ranker, such as `bm25`.
+    pub file: Option<PathBuf>,
 }
 
 /// What learns, and what is read from a cache of states: the less learns, the less a step costs.
@@ -189,22 +205,28 @@ impl Recipe {
         self.teachers.iter().map(|spec| spec.parse()).collect()
     }
 
-    /// Returns the names of all sources that the recipe mines and learns from, in order and once each.
+    /// Returns the sources that the recipe mines and learns from and that a run does not have by itself, by name and once each: those
+    /// that have to be handed in.
     ///
     /// # Errors
     /// Where a teacher's spec string is wrong.
-    pub fn sources(&self) -> Result<Vec<String>> {
+    pub fn foreign_sources(&self) -> Result<Vec<ForeignSource>> {
         let mut names = vec![self.negatives.from.clone()];
         names.extend(self.teachers()?.into_iter().flat_map(|spec| spec.members));
         names.sort();
         names.dedup();
-        Ok(names)
+        names.retain(|name| name != DENSE && name != RANDOM);
+        let source = |name: String| {
+            let file = name.strip_prefix("file(").and_then(|rest| rest.strip_suffix(')'));
+            ForeignSource { file: file.map(PathBuf::from), name }
+        };
+        Ok(names.into_iter().map(source).collect())
     }
 
     /// Returns whether the vectors of the model that training begins from are needed beyond its beginning.
     pub(crate) fn needs_vectors(&self) -> Result<bool> {
         let teachers = self.teachers()?;
-        let has_dense = teachers.iter().any(|spec| spec.members.iter().any(|one| one == "dense"));
+        let has_dense = teachers.iter().any(|spec| spec.members.iter().any(|one| one == DENSE));
         let has_clusters = self.batches.sampler.parse::<SamplerSpec>()? != SamplerSpec::Shuffled;
         Ok(has_dense || has_clusters || self.tier == Tier::Vectors)
     }

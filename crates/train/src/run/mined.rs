@@ -11,15 +11,11 @@ use crate::miner::{
     DuplicateText, Filter, Mining, Positives, RandomDocuments, Searcher, TeacherMargin, text_key,
 };
 use crate::random::{Purpose, Random};
-use crate::recipe::Recipe;
+use crate::recipe::{DENSE, RANDOM, Recipe};
 use crate::run::RunError;
 use crate::run::dev;
-use crate::run::start::DENSE;
 use crate::sampler::Judged;
 use crate::source::Sources;
-
-/// The name that stands for documents at random, as a place to mine from.
-const RANDOM: &str = "random";
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]

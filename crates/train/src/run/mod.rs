@@ -41,6 +41,7 @@ use record::digest;
 pub use record::{Evaluation, Origin};
 use session::{Beginning, Session, mined};
 use start::Start;
+pub use start::encoders_within;
 use state::Saved;
 
 /// What to train.
@@ -133,20 +134,25 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         return Err(Error::from(RunError::WorkExists { path: folder }));
     }
     let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
-    let is_needed = left.is_none() || job.recipe.needs_vectors()?;
-    let limited = |role| start::limited(job, encoder.max_tokens(), role);
-    let encoders = [limited(Role::Query)?, limited(Role::Document)?];
-    let encoders = [&encoders[0], &encoders[1]];
-    let start = is_needed.then(|| Start::new(job, encoders, progress)).transpose()?;
+    let needs_vectors = left.is_none() || job.recipe.needs_vectors()?;
+    let needs_states = job.recipe.tier == Tier::States;
+    let tokens = [Role::Query, Role::Document].map(|role| job.recipe.encoding.tokens(role));
+    let encoders = (needs_vectors || needs_states)
+        .then(|| encoders_within(job.init, encoder.max_tokens(), tokens))
+        .transpose()?;
+    let start = match &encoders {
+        Some(encoders) if needs_vectors => Some(Start::new(job, encoders, progress)?),
+        _ => None,
+    };
     let start = start.as_ref().map(Start::vectors).transpose()?;
     let sources = match &start {
         Some(start) => start.among(job.sources),
         None => job.sources.clone(),
     };
     let mined = mined(job, left.as_ref(), &sources, progress)?;
-    let states = match (job.recipe.tier, job.cache) {
-        (Tier::States, None) => return Err(Error::from(RunError::NoCache)),
-        (Tier::States, Some(cache)) => {
+    let states = match &encoders {
+        Some(encoders) if needs_states => {
+            let cache = job.cache.ok_or(RunError::NoCache)?;
             Some(CachedTexts::new(job.data, encoders, cache, job.pool, progress)?)
         }
         _ => None,

@@ -1,4 +1,6 @@
-//! The model that training begins from, as a search and as a teacher: the source `dense`.
+//! The model that training begins from, as a search and as a teacher: the source [`DENSE`].
+
+use std::path::Path;
 
 use ecphory_core::Progress;
 use ecphory_kernels::Level;
@@ -8,13 +10,11 @@ use ecphory_model::{Encoder, EncoderOptions, Role};
 use crate::data::Text;
 use crate::error::Result;
 use crate::miner::ExactSearcher;
+use crate::recipe::DENSE;
 use crate::run::Job;
 use crate::source::{Source, Sources};
 use crate::teacher::Teacher;
 use crate::vectors::Vectors;
-
-/// The name of the source.
-pub(crate) const DENSE: &str = "dense";
 
 /// The vectors of all queries and documents.
 pub(super) struct Start {
@@ -27,7 +27,7 @@ impl Start {
     /// Encodes all texts, or takes their vectors from the cache; reports a task for queries and for documents.
     pub(super) fn new(
         job: &Job<'_>,
-        encoders: [&Encoder; 2],
+        encoders: &[Encoder; 2],
         progress: &dyn Progress,
     ) -> Result<Self> {
         let [of_queries, of_documents] = encoders;
@@ -74,10 +74,17 @@ impl Teacher for StartVectors<'_> {
     }
 }
 
-/// Opens the model to begin from so that it cuts texts as the recipe says, and never beyond its own limit.
-pub(super) fn limited(job: &Job<'_>, limit: usize, role: Role) -> Result<Encoder> {
-    let max_tokens = Some(limit.min(job.recipe.encoding.tokens(role)));
-    Ok(Encoder::open(job.init, &EncoderOptions { max_tokens, ..Default::default() })?)
+/// Opens a model twice, so that it reads at most so many tokens of queries and of documents, and never more than
+/// `limit`, which is its own.
+///
+/// # Errors
+/// As [`Encoder::open`].
+pub fn encoders_within(init: &Path, limit: usize, tokens: [usize; 2]) -> Result<[Encoder; 2]> {
+    let [queries, documents] = tokens.map(|tokens| {
+        let max_tokens = Some(tokens.min(limit));
+        Encoder::open(init, &EncoderOptions { max_tokens, ..Default::default() })
+    });
+    Ok([queries?, documents?])
 }
 
 fn encode(

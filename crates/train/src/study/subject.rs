@@ -10,6 +10,7 @@ use crate::body::{Body, Held, States};
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
 use crate::matching::{MatchingSpec, Materials};
+use crate::recipe::DENSE;
 use crate::score::Layout;
 use crate::source::{ScoreMatrix, Sources};
 use crate::vectors::Vectors;
@@ -90,7 +91,7 @@ impl<'a> Subject<'a> {
     /// Returns the rankers that arms mine and learn from: `dense`, `bm25`, and `maxsim` where there are states.
     pub(crate) fn sources(&self) -> Sources<'_> {
         let sources = Sources::default().with("bm25", self.parts.bm25.source());
-        let sources = sources.with("dense", self.dense.source());
+        let sources = sources.with(DENSE, self.dense.source());
         match &self.maxsim {
             Some(maxsim) => sources.with("maxsim", maxsim.source()),
             None => sources,
