@@ -47,6 +47,8 @@ mod explanation;
 pub mod export;
 mod fusion;
 mod mining;
+#[cfg(test)]
+mod offline;
 pub mod pipeline;
 pub mod read;
 mod reader;

@@ -167,7 +167,7 @@ fn copy_config(from: &Path, to: &Path) -> Result<()> {
         fs_err::copy(from, to)?;
         return Ok(());
     }
-    Ok(fs_err::write(to, serde_json::to_vec_pretty(&settings).map_err(std::io::Error::from)?)?)
+    crate::json::write(to, &settings)
 }
 
 fn is_weights(path: &Path) -> bool {
@@ -251,5 +251,5 @@ fn copy(from: &Path, to: &Path, model: &Path, stored: Stored) -> Result<()> {
     if let Some(size) = index.pointer_mut("/metadata/total_size") {
         *size = bytes.into();
     }
-    Ok(fs_err::write(to, serde_json::to_vec_pretty(&index).map_err(std::io::Error::from)?)?)
+    crate::json::write(to, &index)
 }

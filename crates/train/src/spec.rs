@@ -66,6 +66,14 @@ impl<'a> Source<'a> {
         if *at < self.text.len() { Err(self.expected(*at, "the end")) } else { Ok(()) }
     }
 
+    /// Splits a positive factor off, as in `0.5*name`; 1 where there is none.
+    pub(crate) fn factor(self) -> Result<(f64, Source<'a>)> {
+        let Some((factor, rest)) = self.text.split_once('*') else { return Ok((1.0, self)) };
+        let factor = factor.trim().parse().ok().filter(|x: &f64| *x > 0.0 && x.is_finite());
+        let factor = factor.ok_or_else(|| self.expected(0, "a positive number before `*`"))?;
+        Ok((factor, Source { text: rest.trim(), ..self }))
+    }
+
     /// Makes the error for something else than `expected` at a byte offset.
     pub(crate) fn expected(self, offset: usize, expected: &str) -> Error {
         let (what, spec, expected) = (self.what, self.text.to_owned(), expected.to_owned());

@@ -3,22 +3,11 @@ use fs_err as fs;
 
 use super::building::Building;
 use super::*;
-use crate::{EncodingOptions, EngineConfig, SearchOptions, StoreConfig};
+use crate::SearchOptions;
+use crate::offline::config;
 
 fn engine(folder: &Path) -> Engine {
-    let models = StoreConfig {
-        cache: folder.join("cache"),
-        hub: "http://127.0.0.1:9".to_owned(),
-        python: "python3".into(),
-        offline: true,
-    };
-    Engine::new(EngineConfig {
-        threads: 2,
-        models,
-        encoding: EncodingOptions::default(),
-        disk_cache: None,
-    })
-    .unwrap()
+    Engine::new(config(folder, 2)).unwrap()
 }
 
 fn documents(count: usize) -> Vec<Document> {

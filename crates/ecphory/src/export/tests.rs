@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use super::output::beside;
 use super::*;
-use crate::{EncoderOptions, EncodingOptions, EngineConfig, Error, StoreConfig};
+use crate::offline::config;
+use crate::{EncoderOptions, Error};
 
 use crate::tiny_model::{Sequence, sentence, write_model};
 
@@ -30,14 +31,7 @@ impl crate::Clock for Ticking {
 fn desk(count: usize) -> Desk {
     let folder = tempfile::tempdir().unwrap();
     write_model(&folder.path().join("model"), 3);
-    let models = StoreConfig {
-        cache: folder.path().join("cache"),
-        hub: "http://127.0.0.1:9".to_owned(),
-        python: "python3".into(),
-        offline: true,
-    };
-    let encoding = EncodingOptions::default();
-    let config = EngineConfig { threads: 2, models, encoding, disk_cache: None };
+    let config = config(folder.path(), 2);
     let engine = Engine::with_clock(config, Arc::new(Ticking(AtomicU64::new(0)))).unwrap();
     let mut sequence = Sequence(1);
     let id = |i: usize| if i % 5 == 3 { format!("\"{i}\"\n") } else { format!("ünd-{i}") };

@@ -5,23 +5,12 @@ use ecphory_eval::{Dataset, Qrels, Queries, Query};
 use ecphory_train::miner::{Candidate, Searcher};
 
 use super::*;
+use crate::offline::config;
 use crate::tiny_model::{Sequence, sentence, write_model};
-use crate::{EncodingOptions, Engine, EngineConfig, SearchOptions, StoreConfig};
+use crate::{Engine, SearchOptions};
 
 fn engine(folder: &Path, threads: usize) -> Engine {
-    let models = StoreConfig {
-        cache: folder.join("cache"),
-        hub: "http://127.0.0.1:9".to_owned(),
-        python: "python3".into(),
-        offline: true,
-    };
-    Engine::new(EngineConfig {
-        threads,
-        models,
-        encoding: EncodingOptions::default(),
-        disk_cache: None,
-    })
-    .unwrap()
+    Engine::new(config(folder, threads)).unwrap()
 }
 
 /// Sixty documents in several segments, some of them copies; twelve queries with two answers each.

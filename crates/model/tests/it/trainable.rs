@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ecphory_core::ErrorKind;
 use ecphory_model::{
-    Encoder, EncoderOptions, Error, Gradient, Gradients, ParameterGroup, Pooling, Role,
+    Encoder, EncoderOptions, Error, Gradient, Gradients, ParameterGroup, Parameters, Pooling, Role,
     TrainableEncoder, TrainableOptions,
 };
 use safetensors::SafeTensors;
@@ -44,6 +44,16 @@ fn full(gradient: &Gradient, count: usize, columns: usize) -> Vec<f32> {
             }
             all
         }
+    }
+}
+
+/// Takes a step against the gradient.
+pub fn descend(parameters: &mut Parameters, gradients: &Gradients, rate: f32) {
+    for (index, gradient) in gradients.iter() {
+        let columns = parameters[index].shape()[1..].iter().product();
+        let values = parameters[index].values_mut();
+        let gradient = full(gradient, values.len(), columns);
+        values.iter_mut().zip(gradient).for_each(|(value, d)| *value -= rate * d);
     }
 }
 
@@ -218,13 +228,7 @@ fn steps_against_the_gradient_lower_the_loss() {
             losses.push(d.iter().map(|d| d * d * count / 2.0).sum::<f32>());
             gradients.zero();
             encoder.backward(recording, &d, &mut gradients);
-            let parameters = encoder.parameters_mut();
-            for (index, gradient) in gradients.iter() {
-                let columns = parameters[index].shape()[1..].iter().product();
-                let values = parameters[index].values_mut();
-                let gradient = full(gradient, values.len(), columns);
-                values.iter_mut().zip(gradient).for_each(|(value, d)| *value -= 0.1 * d);
-            }
+            descend(encoder.parameters_mut(), &gradients, 0.1);
         }
         assert!(losses.is_sorted_by(|before, after| before > after), "{name}: {losses:?}");
     }

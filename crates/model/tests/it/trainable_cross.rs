@@ -4,13 +4,14 @@ use std::path::Path;
 
 use ecphory_core::{ErrorKind, Silent};
 use ecphory_model::{
-    CrossEncoder, EncoderOptions, Error, Gradient, Gradients, ParameterGroup, ScoreFunction,
-    TokenPair, TrainableCrossEncoder, TrainableOptions,
+    CrossEncoder, EncoderOptions, Error, Gradients, ParameterGroup, ScoreFunction, TokenPair,
+    TrainableCrossEncoder, TrainableOptions,
 };
 use safetensors::SafeTensors;
 
 use crate::damage::{copy_of, rewrite};
 use crate::support::{cached_model, golden, pool};
+use crate::trainable::descend;
 
 const QUERY: &str = "the cat on the mat";
 const DOCUMENTS: [&str; 4] = [
@@ -152,20 +153,6 @@ fn a_missing_head_is_drawn_from_the_seed() {
     assert!(drawn.contains("classifier.weight"), "{drawn}");
 }
 
-/// The gradient in full.
-fn full(gradient: &Gradient, count: usize, columns: usize) -> Vec<f32> {
-    match gradient {
-        Gradient::Dense(values) => values.clone(),
-        Gradient::Rows { rows, values } => {
-            let mut all = vec![0.0; count];
-            for (row, values) in rows.iter().zip(values.chunks_exact(columns)) {
-                all[*row as usize * columns..][..columns].copy_from_slice(values);
-            }
-            all
-        }
-    }
-}
-
 #[test]
 fn steps_against_the_gradient_lower_the_loss() {
     for name in ["tiny/bert-mean", "tiny/modernbert", "heads/cross-mpnet"] {
@@ -181,13 +168,7 @@ fn steps_against_the_gradient_lower_the_loss() {
             losses.push(d.iter().map(|d| d * d).sum::<f32>());
             gradients.zero();
             model.backward(recording, &d, &mut gradients);
-            let parameters = model.parameters_mut();
-            for (index, gradient) in gradients.iter() {
-                let columns = parameters[index].shape()[1..].iter().product();
-                let values = parameters[index].values_mut();
-                let gradient = full(gradient, values.len(), columns);
-                values.iter_mut().zip(gradient).for_each(|(value, d)| *value -= 0.003 * d);
-            }
+            descend(model.parameters_mut(), &gradients, 0.003);
         }
         assert!(losses.is_sorted_by(|before, after| before > after), "{name}: {losses:?}");
     }

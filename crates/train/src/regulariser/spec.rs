@@ -55,11 +55,7 @@ impl FromStr for PenaltySpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let whole = Source { what: "penalty", text };
-        let (weight, rest) = text.split_once('*').unwrap_or(("1", text));
-        let weight = weight.trim().parse().ok().filter(|x: &f64| *x > 0.0 && x.is_finite());
-        let weight = weight.ok_or_else(|| whole.expected(0, "a positive number before `*`"))?;
-        let source = Source { what: "penalty", text: rest };
+        let (weight, source) = Source { what: "penalty", text }.factor()?;
         let call = source.parse()?;
         let (mut free_terms, mut ramp) = (0, Ramp::None);
         for setting in &call.settings {

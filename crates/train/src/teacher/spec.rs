@@ -47,33 +47,23 @@ impl FromStr for TeacherSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let source = Source { what: "teacher", text };
-        let plain: Normaliser = "none".parse()?;
-        let (scale, rest) = match text.split_once('*') {
-            None => (1.0, text),
-            Some((scale, rest)) => {
-                let number = scale.trim().parse().ok().filter(|scale: &f32| *scale > 0.0);
-                (number.ok_or_else(|| source.expected(0, "a positive number before `*`"))?, rest)
-            }
-        };
-        let rest = rest.trim();
-        let begun = text.len() - text.trim_end().len();
-        let offset = text.len() - begun - rest.len();
+        let (scale, source) = Source { what: "teacher", text }.factor()?;
+        let (rest, plain) = (source.text, "none".parse()?);
         let (normaliser, names) = match rest.split_once('(') {
             Some((name, inner)) if name != "file" => {
                 let inner = inner.strip_suffix(')');
-                let inner = inner.ok_or_else(|| source.expected(text.len(), "`)`"))?;
+                let inner = inner.ok_or_else(|| source.expected(rest.len(), "`)`"))?;
                 let expected = "none, min-max, z or rank, or a name";
                 let normaliser = name.trim().parse::<Normaliser>();
-                (normaliser.map_err(|_| source.expected(offset, expected))?, inner)
+                (normaliser.map_err(|_| source.expected(0, expected))?, inner)
             }
             _ => (plain, rest),
         };
         let members: Vec<String> = names.split('+').map(|name| name.trim().to_owned()).collect();
         if members.iter().any(String::is_empty) {
-            return Err(source.expected(offset, "names of teachers with `+` between them"));
+            return Err(source.expected(0, "names of teachers with `+` between them"));
         }
-        Ok(Self { scale, normaliser, members })
+        Ok(Self { scale: scale as f32, normaliser, members })
     }
 }
 

@@ -78,15 +78,62 @@ fn states(recording: &Recording) -> Ragged {
     }
 }
 
-/// A training in the making.
-struct Training {
-    encoder: TrainableEncoder,
-    gradients: Gradients,
-    loss: Loss,
+/// How parameters move, as a golden says.
+pub struct Mover {
+    pub loss: Loss,
     optimiser: AdamW,
     schedule: Rate,
     rate: f32,
     norm_max: f64,
+}
+
+impl Mover {
+    pub fn new(golden: &Value, slots: Vec<Slot>) -> Self {
+        let number = |key: &str| golden[key].as_f64().unwrap();
+        let text = |key: &str| golden[key].as_str().unwrap();
+        Self {
+            loss: text("loss").parse().unwrap(),
+            optimiser: AdamW::new(AdamWSettings::default(), slots).unwrap(),
+            schedule: Rate::new(text("schedule").parse().unwrap(), STEPS).unwrap(),
+            rate: number("rate") as f32,
+            norm_max: number("norm_max"),
+        }
+    }
+
+    /// Moves the parameters and returns the length of the gradient before clipping.
+    pub fn apply(&mut self, step: u64, updates: &mut [Update<'_>]) -> f64 {
+        let norm = global_norm(updates).unwrap();
+        let rate = self.rate * self.schedule.factor(step) as f32;
+        let pace = Pace { rate, gradient_scale: clipping(norm, self.norm_max) };
+        self.optimiser.step(pace, updates).unwrap();
+        norm
+    }
+}
+
+/// Compares the loss and the length of the gradient of each step with those of a case.
+pub fn assert_taken(name: &str, case: &Value, taken: &[(f64, f64)]) {
+    let expected = doubles(&case["losses"]).into_iter().zip(doubles(&case["norms"]));
+    assert_eq!(expected.len(), taken.len());
+    for (step, (found, expected)) in taken.iter().zip(expected).enumerate() {
+        assert_near(&format!("{name}, loss of step {step}"), found.0, expected.0, 1e-5);
+        assert_near(&format!("{name}, gradient of step {step}"), found.1, expected.1, 1e-4);
+    }
+}
+
+/// Compares the sum of a parameter's values, and how far they moved, with those of a case.
+pub fn assert_moved(what: &str, parameter: &Parameter, start: Vec<f32>, case: &Value) {
+    let golden = |key: &str| case[key][parameter.name()].as_f64().unwrap();
+    let values = parameter.values().iter().map(|&value| f64::from(value));
+    assert_near(what, values.clone().sum(), golden("sums"), 1e-4);
+    let squares = values.zip(start).map(|(value, start)| (value - f64::from(start)).powi(2));
+    assert_near(what, squares.sum::<f64>().sqrt(), golden("moved"), 1e-4);
+}
+
+/// A training in the making.
+struct Training {
+    encoder: TrainableEncoder,
+    gradients: Gradients,
+    mover: Mover,
 }
 
 impl Training {
@@ -94,11 +141,9 @@ impl Training {
         let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
         let encoder =
             TrainableEncoder::open(&tiny.join(name), &TrainableOptions::default()).unwrap();
-        let number = |key: &str| golden[key].as_f64().unwrap();
-        let text = |key: &str| golden[key].as_str().unwrap();
         let slot = |parameter: &Parameter| {
             let is_matrix = parameter.shape().len() > 1;
-            let decay = if is_matrix { number("decay") as f32 } else { 0.0 };
+            let decay = if is_matrix { golden["decay"].as_f64().unwrap() as f32 } else { 0.0 };
             let group = Group { rate_factor: 1.0, decay };
             Slot { name: parameter.name().to_owned(), length: parameter.values().len(), group }
         };
@@ -106,11 +151,7 @@ impl Training {
         Self {
             gradients: Gradients::new(encoder.parameters()),
             encoder,
-            loss: text("loss").parse().unwrap(),
-            optimiser: AdamW::new(AdamWSettings::default(), slots).unwrap(),
-            schedule: Rate::new(text("schedule").parse().unwrap(), STEPS).unwrap(),
-            rate: number("rate") as f32,
-            norm_max: number("norm_max"),
+            mover: Mover::new(golden, slots),
         }
     }
 
@@ -126,7 +167,7 @@ impl Training {
             .map(|values: &[f32]| Ragged::vectors(values.to_vec(), vectors.columns));
         let pairs = Pairs { queries: &queries, candidates: &candidates, layout: Layout::Shared };
         let (scores, kept) = SCORE.forward(level, &pairs).unwrap();
-        let judged = self.loss.evaluate(&batch.block(scores)).unwrap();
+        let judged = self.mover.loss.evaluate(&batch.block(scores)).unwrap();
         let mut slopes = SCORE.backward(level, &pairs, &kept, &judged.gradient).unwrap();
         slopes.queries.append(&mut slopes.candidates);
         let slopes = Pooling::Mean.backward(level, &states, &(), &slopes.queries).unwrap();
@@ -151,11 +192,7 @@ impl Training {
                 Update { name, values, gradient }
             })
             .collect();
-        let norm = global_norm(&updates).unwrap();
-        let rate = self.rate * self.schedule.factor(step) as f32;
-        let pace = Pace { rate, gradient_scale: clipping(norm, self.norm_max) };
-        self.optimiser.step(pace, &mut updates).unwrap();
-        norm
+        self.mover.apply(step, &mut updates)
     }
 
     /// Takes all steps and returns the loss of each and the length of its gradient.
@@ -190,12 +227,7 @@ fn ten_steps_are_those_of_pytorch() {
         let mut training = Training::new(name, &golden);
         let start = training.values();
         let taken = pool(2).install(|| training.run(&batches));
-        let expected = doubles(&case["losses"]).into_iter().zip(doubles(&case["norms"]));
-        assert_eq!(expected.len(), taken.len());
-        for (step, (found, expected)) in taken.iter().zip(expected).enumerate() {
-            assert_near(&format!("{name}, loss of step {step}"), found.0, expected.0, 1e-5);
-            assert_near(&format!("{name}, gradient of step {step}"), found.1, expected.1, 1e-4);
-        }
+        assert_taken(name, case, &taken);
         let (first, second) = taken.split_at(batches.len());
         for (before, after) in first.iter().zip(second) {
             assert!(after.0 < before.0, "{name}: nothing was learned");
@@ -203,17 +235,12 @@ fn ten_steps_are_those_of_pytorch() {
         let mut seen = 0;
         for (parameter, start) in training.encoder.parameters().iter().zip(start) {
             let what = format!("{name}, {}", parameter.name());
-            let (sum, moved) = (&case["sums"][parameter.name()], &case["moved"][parameter.name()]);
             // A softmax does not see the bias of its keys.
             if what.ends_with("key.bias") || what.ends_with("k.bias") {
                 continue;
             }
             seen += 1;
-            let values = parameter.values().iter().map(|&value| f64::from(value));
-            assert_near(&what, values.clone().sum(), sum.as_f64().unwrap(), 1e-4);
-            let squares =
-                values.zip(start).map(|(value, start)| (value - f64::from(start)).powi(2));
-            assert_near(&what, squares.sum::<f64>().sqrt(), moved.as_f64().unwrap(), 1e-4);
+            assert_moved(&what, parameter, start, case);
         }
         assert_eq!(seen, case["sums"].as_object().unwrap().len(), "{name}");
     }
