@@ -6,11 +6,12 @@ use ecphory_core::Progress;
 use ecphory_eval::Dataset;
 use ecphory_train::teacher::{StoredScores, Teacher};
 use ecphory_train::{
-    ForeignSource, Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained, TrainingData,
+    ForeignKind, ForeignSource, Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained,
+    TrainingData,
 };
 use rustc_hash::FxHashSet;
 
-use crate::mining::{ChannelTeacher, PipelineSearcher};
+use crate::mining::{ChannelTeacher, CrossTeacher, PipelineSearcher};
 use crate::read::{self, Skipped, TextOptions};
 use crate::{Engine, Pipeline, Reader, Result};
 
@@ -28,7 +29,7 @@ pub struct TrainingRequest {
     /// Whether to go on with a run that was left beside `out`.
     pub resume: bool,
     /// A collection of the same documents, whose channels and pipelines the recipe may mine and learn from by their names, such
-    /// as `bm25`; only `dense`, `random` and files without one.
+    /// as `bm25`; only `dense`, `random`, files and cross-encoders without one.
     pub reader: Option<Reader>,
     /// Leave out and list malformed documents and those without text, with the judgments that name them.
     pub skip_bad: bool,
@@ -56,17 +57,21 @@ impl Engine {
         let documents = Ids::of_documents(ids(data.documents()))?;
         let queries = Ids::of_queries(ids(data.queries()))?;
         let texts: Vec<&str> = data.queries().iter().map(|query| &*query.text).collect();
-        let (mut files, mut rankers) = (Vec::new(), Vec::new());
-        for ForeignSource { name, file } in request.recipe.foreign_sources()? {
-            match (file, &request.reader) {
-                (Some(path), _) => {
-                    files.push((name, StoredScores::read(&path, &queries, &documents)?));
+        let (mut scorers, mut rankers) = (Vec::new(), Vec::new());
+        for ForeignSource { name, kind } in request.recipe.foreign_sources()? {
+            match (kind, &request.reader) {
+                (ForeignKind::Scores(path), _) => {
+                    let scores = StoredScores::read(&path, &queries, &documents)?;
+                    scorers.push((name, Box::new(scores) as Box<dyn Teacher + '_>));
+                }
+                (ForeignKind::CrossEncoder(model), _) => {
+                    scorers.push((name, Box::new(CrossTeacher::new(self, &model, &data)?)));
                 }
                 // What the collection does not have either is for the run to say, which knows all names.
-                (None, Some(reader)) => {
+                (ForeignKind::Ranker, Some(reader)) => {
                     rankers.extend(reader.pipeline(&name).ok().map(|found| (reader, name, found)));
                 }
-                (None, None) => {}
+                (ForeignKind::Ranker, None) => {}
             }
         }
         let mut searchers = Vec::new();
@@ -82,8 +87,8 @@ impl Engine {
             searchers.push((name, searcher, teacher));
         }
         let mut sources = Sources::default();
-        for (name, scores) in &files {
-            sources = sources.with(name, Source { teacher: Some(scores), searcher: None });
+        for (name, scorer) in &scorers {
+            sources = sources.with(name, Source { teacher: Some(&**scorer), searcher: None });
         }
         for (name, searcher, teacher) in &searchers {
             let teacher = teacher.as_ref().map(|teacher| teacher as &dyn Teacher);

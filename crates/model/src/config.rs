@@ -72,6 +72,11 @@ struct ModelType {
 }
 
 #[derive(Deserialize)]
+struct Architectures {
+    architectures: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
 struct Initializer {
     initializer_range: Option<f64>,
 }
@@ -113,6 +118,26 @@ pub(crate) fn activation(name: &str) -> Option<Activation> {
 /// Returns the `model_type` of a directory's configuration.
 pub(crate) fn model_type(directory: &Path) -> Result<Option<String>> {
     Ok(json::read::<ModelType>(&directory.join(CONFIG))?.model_type)
+}
+
+/// Returns the class that a directory's configuration names for a classifier of texts; `None` for what is none.
+pub(crate) fn classifier(directory: &Path) -> Result<Option<String>> {
+    let path = directory.join(CONFIG);
+    let found = json::read_optional::<Architectures>(&path)?.and_then(|one| one.architectures);
+    Ok(found.into_iter().flatten().find(|name| name.ends_with("ForSequenceClassification")))
+}
+
+/// Refuses a classifier where an encoder is wanted: it has the same transformer, and vectors of it would mean nothing.
+pub(crate) fn refuse_cross_encoder(directory: &Path) -> Result<()> {
+    match classifier(directory)? {
+        None => Ok(()),
+        Some(name) => Err(Error::unsupported(
+            &directory.join(CONFIG),
+            "architectures",
+            &name,
+            "those of encoders; a cross-encoder reranks, as `dense >> cross(\"DIRECTORY\")`",
+        )),
+    }
 }
 
 /// Returns the standard deviation of the weights that a model of a directory's configuration begins with.

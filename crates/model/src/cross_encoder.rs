@@ -10,7 +10,7 @@ use ecphory_core::Progress;
 use serde::Deserialize;
 
 use crate::classifier::Classifier;
-use crate::config::CONFIG;
+use crate::config::{self, CONFIG};
 use crate::encoder::EncoderOptions;
 use crate::error::{Error, Result};
 use crate::eval::Eval;
@@ -18,7 +18,7 @@ use crate::executor::TokenBatch;
 use crate::fingerprint::digest;
 use crate::fresh::HeadTensors;
 use crate::json;
-use crate::layout::PROMPTS;
+use crate::layout::{self, PROMPTS};
 use crate::precision::Precision;
 use crate::runner::Runner;
 use crate::trunk::Trunk;
@@ -73,6 +73,14 @@ impl CrossEncoder {
         let head = Classifier::load(&trunk.body, &trunk.config, &mut tensors, precision)?;
         let function = score_function(directory, &trunk.body)?;
         Ok(Self { trunk, head, function, fingerprint: OnceLock::new() })
+    }
+
+    /// Returns whether a directory says that it holds a classifier of texts, without opening it.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read.
+    pub fn opens(directory: &Path) -> Result<bool> {
+        Ok(directory.is_dir() && config::classifier(&layout::first_module(directory)?)?.is_some())
     }
 
     /// Returns the name of the model's directory.

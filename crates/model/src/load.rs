@@ -103,6 +103,7 @@ pub(crate) fn layout(directory: &Path) -> Result<Layout> {
         layout.kind = BodyKind::Static;
         layout.pooling.clear();
     } else {
+        config::refuse_cross_encoder(directory)?;
         layout.assume_mean_and_unit_length();
     }
     Ok(layout)

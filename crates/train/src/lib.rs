@@ -24,6 +24,7 @@ pub mod miner;
 pub mod optimiser;
 pub mod ragged;
 mod random;
+mod ranker;
 mod recipe;
 pub mod regulariser;
 mod run;
@@ -42,8 +43,8 @@ pub use error::{Error, Result};
 pub use ids::Ids;
 pub use lines::LineError;
 pub use recipe::{
-    Algorithm, Batches, Encoding, ForeignSource, Negatives, Optimisation, PairDraw, Recipe,
-    RecipeError, Schedule, Tier,
+    Algorithm, Batches, Encoding, ForeignKind, ForeignSource, Negatives, Optimisation, PairDraw,
+    Recipe, RecipeError, Schedule, Tier,
 };
 pub use run::{Evaluation, Job, Origin, RunError, Trained, encoders_within, train};
 pub use source::{ScoreMatrix, Source, Sources};

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use ecphory::model::{self, CatalogueEntry, Generator, GeneratorOptions, Usable};
+use ecphory::model::{self, CatalogueEntry, CrossEncoder, Generator, GeneratorOptions, Usable};
 use ecphory::train::{Recipe, Trained};
 use ecphory::{EncoderOptions, Precision};
 use serde_json::{Value, json};
@@ -79,6 +79,17 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "use": entry.usable.to_string(),
             "about": entry.about,
             "licence": entry.licence,
+        })
+    } else if CrossEncoder::opens(&path)? {
+        let model = context.engine.cross_encoder(name, &EncoderOptions::default())?;
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "architecture": model.architecture(),
+            "use": "cross-encoder: `dense >> cross(MODEL)`",
+            "max_tokens": model.max_tokens(),
+            "weights": model::weight_bytes(&path)?,
+            "fingerprint": model.fingerprint(),
         })
     } else {
         let encoder = context.engine.encoder(name, &EncoderOptions::default())?;

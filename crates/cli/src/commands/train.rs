@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ecphory::eval::Dataset;
 use ecphory::read::Skipped;
-use ecphory::train::{Evaluation, Recipe, Trained};
+use ecphory::train::{Evaluation, ForeignKind, Recipe, Trained};
 use ecphory::{ErrorKind, Reader, TrainingRequest};
 use fs_err as fs;
 use serde_json::json;
@@ -31,6 +31,7 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
         return Err(Failure::Usage("--data, --init and --out are needed").into());
     };
     let dataset = context.dataset_split(data, Some(&args.split))?;
+    let is_cross = recipe.is_cross()?;
     let request = TrainingRequest {
         reader: reader(&recipe, &dataset, init, context)?,
         recipe,
@@ -42,7 +43,9 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
     };
     match context.engine.train(&dataset, &request, context.progress()) {
         Ok((trained, skipped)) => {
-            report(out, &trained, &skipped, start.elapsed().as_secs_f64(), context)
+            report(out, &trained, &skipped, start.elapsed().as_secs_f64(), context)?;
+            context.notice(&usage(out, is_cross));
+            Ok(())
         }
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             Err(Failure::Interrupted(kept(out)).into())
@@ -59,7 +62,7 @@ fn reader(
     context: &Context,
 ) -> anyhow::Result<Option<Reader>> {
     let named = recipe.foreign_sources()?;
-    let mut rankers = named.iter().filter(|source| source.file.is_none()).peekable();
+    let mut rankers = named.iter().filter(|source| source.kind == ForeignKind::Ranker).peekable();
     if rankers.peek().is_none() {
         return Ok(None);
     }
@@ -70,6 +73,15 @@ fn reader(
     }
     let requests = index::channels(&channels, &[])?;
     Ok(Some(collection_of(dataset, &requests, context)?.snapshot()?))
+}
+
+/// Says where the model goes.
+fn usage(out: &Path, is_cross: bool) -> String {
+    let out = out.display();
+    if is_cross {
+        return format!("{out} is a reranker: --pipeline 'hybrid % 100 >> cross(\"{out}\")'");
+    }
+    format!("{out} is a model: --channel dense={out}")
 }
 
 /// Says what an interruption left.
@@ -140,6 +152,5 @@ fn report(
     let mut listed = Vec::new();
     write_skipped(&mut listed, skipped)?;
     print!("{text}{}", String::from_utf8_lossy(&listed));
-    context.notice(&format!("{} is a model: --channel dense={}", out.display(), out.display()));
     Ok(())
 }

@@ -96,6 +96,32 @@ fn a_recipe_of_a_paper_learns_from_what_the_collection_ranks() {
 }
 
 #[test]
+fn a_reranker_reranks_and_teaches() {
+    let place = place();
+    let mut arguments = train("reranker", &[]);
+    arguments[1] = "cross";
+    let trained = place.json(&arguments);
+    assert_eq!(trained["training"]["pairs"], 18, "{trained}");
+    let shown = place.ok(&["models", "show", "./reranker"]);
+    assert!(shown.contains("cross-encoder") && shown.contains("by `cross` on 18 pairs"), "{shown}");
+    place.ok(&["index", "t.ecp", "set/corpus.jsonl", "--channel", "bm25"]);
+    let pipeline = "bm25 % 5 >> cross(\"./reranker\")";
+    let found = place.ok(&["search", "t.ecp", "cat is on the dog", "--pipeline", pipeline]);
+    assert!(found.contains('d'), "{found}");
+    // Its scores are no cosines.
+    let said =
+        place.fails(3, &["index", "u.ecp", "set/corpus.jsonl", "--channel", "dense=./reranker"]);
+    assert!(said.contains("cross(") && said.contains("config.json"), "{said}");
+    let taught = ["--set", "teachers=[\"cross(./reranker)\"]", "--set", "loss=kl"];
+    place.ok(&train("taught", &taught));
+    let weights = |name: &str| fs_err::read(place.path(name).join("model.safetensors")).unwrap();
+    place.ok(&train("plain", &[]));
+    assert!(weights("taught") != weights("plain"));
+    let said = place.fails(4, &train("out", &["--set", "teachers=[\"cross(./nothing)\"]"]));
+    assert!(said.contains("nothing"), "{said}");
+}
+
+#[test]
 fn a_claim_ends_with_a_verdict() {
     let place = place();
     let listed = place.ok(&["repro", "--list"]);

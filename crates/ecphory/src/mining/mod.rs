@@ -4,6 +4,7 @@
 //! pipeline fall as the miner wants them. Memory: 24 bytes and the id for each document, the texts of the queries, the
 //! rankings of 512 queries, and what is kept.
 
+mod cross;
 mod numbers;
 mod searcher;
 mod teacher;
@@ -22,6 +23,7 @@ use ecphory_train::{Error as TrainError, Ids};
 
 use crate::channel::default_fields;
 use crate::{Error, Pipeline, Reader, Result};
+pub(crate) use cross::CrossTeacher;
 pub use searcher::PipelineSearcher;
 pub(crate) use teacher::ChannelTeacher;
 

@@ -8,10 +8,9 @@ use super::{Body, Sides};
 use crate::data::{Text, TrainingData};
 use crate::error::{Error, Result};
 use crate::matching::StateSlopes;
-use crate::optimiser::{Slot, Tensors, Update};
+use crate::optimiser::{Slot, Tensors, Update, moving, set_moving};
 use crate::ragged::Ragged;
 use crate::recipe::Encoding;
-use crate::run::RunError;
 
 /// A transformer over the texts of a data set.
 pub struct Live<'a> {
@@ -86,19 +85,11 @@ impl Body for Live<'_> {
     }
 
     fn values(&self) -> Tensors {
-        let moving = self.encoder.parameters().iter().filter(|one| one.is_trainable());
-        moving.map(|one| (one.name().to_owned(), one.values().to_vec())).collect()
+        moving(self.encoder.parameters())
     }
 
     fn set(&mut self, values: &Tensors) -> Result<()> {
-        for parameter in self.encoder.parameters_mut().iter_mut().filter(|one| one.is_trainable()) {
-            let found = values.get(parameter.name());
-            let found = found.filter(|found| found.len() == parameter.values().len());
-            let lacks = || RunError::CheckpointLacks { what: parameter.name().to_owned() };
-            let found = found.ok_or_else(lacks)?;
-            parameter.values_mut().copy_from_slice(found);
-        }
-        Ok(())
+        set_moving(self.encoder.parameters_mut(), values)
     }
 
     fn save(&self, directory: &Path) -> Result<()> {

@@ -2,7 +2,9 @@
 
 use ecphory_model::{self as model, Gradients, Parameters};
 
-use super::{Gradient, Group, Slot, Update};
+use super::{Gradient, Group, Slot, Tensors, Update};
+use crate::error::Result;
+use crate::run::RunError;
 
 impl Slot {
     /// Makes a slot of each parameter that moves. Weights shrink by `decay`, biases and norms do not.
@@ -40,4 +42,22 @@ impl<'a> Update<'a> {
             })
             .collect()
     }
+}
+
+/// Copies the parameters that move.
+pub(crate) fn moving(parameters: &Parameters) -> Tensors {
+    let moving = parameters.iter().filter(|one| one.is_trainable());
+    moving.map(|one| (one.name().to_owned(), one.values().to_vec())).collect()
+}
+
+/// Sets the parameters that move; an error names one that is missing or has another length.
+pub(crate) fn set_moving(parameters: &mut Parameters, values: &Tensors) -> Result<()> {
+    for parameter in parameters.iter_mut().filter(|one| one.is_trainable()) {
+        let found = values.get(parameter.name());
+        let found = found.filter(|found| found.len() == parameter.values().len());
+        let lacks = || RunError::CheckpointLacks { what: parameter.name().to_owned() };
+        let found = found.ok_or_else(lacks)?;
+        parameter.values_mut().copy_from_slice(found);
+    }
+    Ok(())
 }

@@ -33,6 +33,7 @@ use rayon::prelude::*;
 
 pub use adamw::{AdamW, AdamWSettings};
 pub use average::average;
+pub(crate) use encoder::{moving, set_moving};
 pub use gradient::{Gradient, clipping, global_norm};
 pub use roster::Slot;
 pub use schedule_free::{ScheduleFree, ScheduleFreeSettings};

@@ -15,14 +15,15 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 pub use problem::RecipeError;
 pub use settings::{
-    Algorithm, Batches, Encoding, ForeignSource, Negatives, Optimisation, PairDraw, Recipe,
-    Schedule, Tier,
+    Algorithm, Batches, Encoding, ForeignKind, ForeignSource, Negatives, Optimisation, PairDraw,
+    Recipe, Schedule, Tier,
 };
 pub(crate) use settings::{DENSE, RANDOM};
 
 /// The recipes that are built in, each with its file.
-const NAMED: [(&str, &str); 4] = [
+const NAMED: [(&str, &str); 5] = [
     ("dense", include_str!("dense.toml")),
+    ("cross", include_str!("cross.toml")),
     ("tas-b", include_str!("tas-b.toml")),
     ("jacolbert25", include_str!("jacolbert25.toml")),
     ("colberter", include_str!("colberter.toml")),

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::block::{Block, BlockParts, Columns, Teacher};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
-use crate::matching::{ChainSpec, HeadSpec, MatchingSpec};
+use crate::matching::{BranchSpec, ChainSpec, HeadSpec};
+use crate::ranker::RankerSpec;
 use crate::recipe::RecipeError;
 use crate::regulariser::{PenaltyKind, PenaltySpec};
 use crate::sampler::SamplerSpec;
@@ -23,7 +24,8 @@ pub struct Recipe {
     pub name: String,
     /// What learns.
     pub tier: Tier,
-    /// The heads and how vectors are compared, as the spec string of a matching function.
+    /// The heads and how vectors are compared, as the spec string of a matching function; or `cross` for a model that reads a query
+    /// and a document together.
     pub matching: String,
     /// What is minimised over the scores of a batch, as a loss's formula.
     pub loss: String,
@@ -55,8 +57,19 @@ pub(crate) const RANDOM: &str = "random";
 pub struct ForeignSource {
     /// The name, as the recipe has it.
     pub name: String,
-    /// The file of scores, where it is one: `file(PATH)`. Any other is a ranker, such as `bm25`.
-    pub file: Option<PathBuf>,
+    /// What stands behind it.
+    pub kind: ForeignKind,
+}
+
+/// What stands behind the name of a source that has to be handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForeignKind {
+    /// `file(PATH)`: stored scores of pairs.
+    Scores(PathBuf),
+    /// `cross(MODEL)`: a cross-encoder, which scores pairs when they are asked for.
+    CrossEncoder(String),
+    /// Any other: a channel or a pipeline, such as `bm25`.
+    Ranker,
 }
 
 /// What learns, and what is read from a cache of states: the less learns, the less a step costs.
@@ -190,6 +203,35 @@ fn smallest_batch(shared: bool, teachers: usize) -> Result<Block> {
 }
 
 impl Recipe {
+    /// Reads the matching function.
+    pub(crate) fn ranker(&self) -> Result<RankerSpec> {
+        self.matching.parse()
+    }
+
+    /// Returns whether what learns is a cross-encoder.
+    ///
+    /// # Errors
+    /// Where the matching function is written wrongly.
+    pub fn is_cross(&self) -> Result<bool> {
+        Ok(self.ranker()? == RankerSpec::Cross)
+    }
+
+    /// Returns the source that held-out queries are searched with before training.
+    pub(crate) fn pool_source(&self) -> Result<&str> {
+        // A reranker is judged by what it will rerank; what it begins from need not be a search.
+        Ok(if self.is_cross()? && self.negatives.from != RANDOM {
+            &self.negatives.from
+        } else {
+            DENSE
+        })
+    }
+
+    /// Returns whether the model that training begins from has to be a search or a teacher itself.
+    pub(crate) fn begins_with_vectors(&self) -> Result<bool> {
+        let searches = self.pool_source()? == DENSE || self.negatives.from == DENSE;
+        Ok(searches || self.negatives.ratio > 0.0 || self.needs_vectors()?)
+    }
+
     /// Reads the loss over the first branch; `None` where there is none.
     pub(crate) fn part_loss(&self) -> Result<Option<Loss>> {
         Ok((!self.part_loss.is_empty()).then(|| self.part_loss.parse()).transpose()?)
@@ -217,8 +259,13 @@ impl Recipe {
         names.dedup();
         names.retain(|name| name != DENSE && name != RANDOM);
         let source = |name: String| {
-            let file = name.strip_prefix("file(").and_then(|rest| rest.strip_suffix(')'));
-            ForeignSource { file: file.map(PathBuf::from), name }
+            let within = |call: &str| name.strip_prefix(call)?.strip_suffix(')');
+            let kind = match (within("file("), within("cross(")) {
+                (Some(path), _) => ForeignKind::Scores(path.into()),
+                (_, Some(model)) => ForeignKind::CrossEncoder(model.to_owned()),
+                _ => ForeignKind::Ranker,
+            };
+            ForeignSource { name, kind }
         };
         Ok(names.into_iter().map(source).collect())
     }
@@ -233,7 +280,12 @@ impl Recipe {
 
     /// Checks what is written as formulas.
     fn check_specs(&self) -> Result<()> {
-        let matching: MatchingSpec = self.matching.parse()?;
+        let ranker = self.ranker()?;
+        let branches: &[BranchSpec] = match &ranker {
+            RankerSpec::Dual(spec) => &spec.branches,
+            RankerSpec::Cross => &[],
+        };
+        let is_cross = ranker == RankerSpec::Cross;
         self.optimiser.schedule.parse::<rate::Schedule>()?;
         self.batches.sampler.parse::<SamplerSpec>()?;
         let teachers = self.teachers()?.len();
@@ -243,7 +295,7 @@ impl Recipe {
         let within = [
             (
                 "part_loss",
-                self.part_loss.is_empty() || matching.branches.len() > 1,
+                self.part_loss.is_empty() || branches.len() > 1,
                 "empty where matching is no fusion",
             ),
             (
@@ -256,11 +308,19 @@ impl Recipe {
             loss.evaluate(&smallest)?;
         }
         let is_gated = |chain: &ChainSpec| chain.0.contains(&HeadSpec::Gate);
-        let has_gates = matching.branches.iter().any(|branch| is_gated(&branch.document));
+        let has_gates = branches.iter().any(|branch| is_gated(&branch.document));
         let needs_gates = self.penalty()?.is_some_and(|one| one.kind == PenaltyKind::Gates);
-        let gates =
-            [("penalty", !needs_gates || has_gates, "on gates only where matching has some")];
-        first_outside(within.iter().chain(&gates))
+        let fitting = [
+            ("penalty", !needs_gates || has_gates, "on gates only where matching has some"),
+            ("penalty", !is_cross || self.penalty.is_empty(), "empty where matching is cross"),
+            ("tier", !is_cross || self.tier == Tier::Model, "model where matching is cross"),
+            (
+                "batches.shared",
+                !(is_cross && self.batches.shared),
+                "false where matching is cross: a pair costs as much as a text",
+            ),
+        ];
+        first_outside(within.iter().chain(&fitting))
     }
 
     /// Says which setting is out of its range.
@@ -281,7 +341,12 @@ impl Recipe {
                 batches.negatives == 1 || batches.pairs == PairDraw::Uniform,
                 "1 where batches.pairs is margin-bins",
             ),
-            ("batches.queries", batches.queries >= 2, "2 or more, or there are no negatives"),
+            ("batches.queries", batches.queries >= 1, "1 or more"),
+            (
+                "batches.queries",
+                batches.queries >= 2 || !batches.shared,
+                "2 or more where batches.shared is true",
+            ),
             (
                 "negatives.keep",
                 negatives.keep >= batches.negatives && negatives.keep <= negatives.depth,

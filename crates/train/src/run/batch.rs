@@ -71,6 +71,11 @@ impl Batch {
         }
     }
 
+    /// How many scores the block has.
+    pub(crate) fn cells(&self) -> usize {
+        self.queries.len() * self.width()
+    }
+
     /// The candidates of a query.
     pub(crate) fn candidates(&self, row: usize) -> &[u32] {
         match self.layout {

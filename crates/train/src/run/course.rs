@@ -2,32 +2,25 @@
 
 use std::path::Path;
 
-use ecphory_core::{Progress, Silent};
-use ecphory_kernels::Level;
-use ecphory_model::Role;
+use ecphory_core::Silent;
 use rustc_hash::FxHashSet;
 
-use crate::body::{Body, Sides};
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
 use crate::loss::Loss;
-use crate::matching::{Extra, Matched, Matching};
 use crate::optimiser::{
-    AdamW, AdamWSettings, Gradient, Group as Pacing, Optimiser, Pace, ParameterProblem,
-    ScheduleFree, ScheduleFreeSettings, Slot, State, Tensors, Update, clipping, global_norm,
+    AdamW, AdamWSettings, Optimiser, Pace, ParameterProblem, ScheduleFree, ScheduleFreeSettings,
+    State, Tensors, clipping, global_norm,
 };
+use crate::ranker::{Ranker, Scored, Slopes};
 use crate::recipe::{Algorithm, PairDraw, Recipe};
-use crate::regulariser::{PenaltyKind, PenaltySpec};
+use crate::regulariser::PenaltySpec;
 use crate::run::RunError;
 use crate::run::batch::Batch;
 use crate::sampler::{Group, Groups, Judged, MarginBins, MarginPair, Sampler, SamplerSpec};
-use crate::score::Layout;
 use crate::source::Sources;
 use crate::teacher::{Ensemble, Teacher, margins};
 use crate::vectors::Vectors;
-
-/// Texts that are encoded at once where nothing is learned from them.
-const TEXTS: usize = 16;
 
 /// The state of something that learns. A step is [`Course::step`].
 pub(crate) struct Course<'a> {
@@ -41,9 +34,7 @@ pub(crate) struct Course<'a> {
     draw: Draw,
     /// How many steps see as many queries as there are.
     pub(crate) steps_per_epoch: u64,
-    level: Level,
-    pub(crate) body: Box<dyn Body + 'a>,
-    pub(crate) matching: Matching,
+    pub(crate) ranker: Box<dyn Ranker + 'a>,
     optimiser: Box<dyn Optimiser>,
     /// The queries of the step before, for errors.
     queries: Vec<u32>,
@@ -78,23 +69,13 @@ pub(crate) struct CourseParts<'a> {
     pub(crate) sources: &'a Sources<'a>,
     /// The vectors of all queries, where the sampler needs them.
     pub(crate) vectors: Option<Vectors<'a>>,
-    pub(crate) body: Box<dyn Body + 'a>,
-    pub(crate) matching: Matching,
+    pub(crate) ranker: Box<dyn Ranker + 'a>,
 }
 
 impl<'a> Course<'a> {
     pub(crate) fn new(parts: CourseParts<'a>) -> Result<Self> {
-        let CourseParts {
-            data,
-            recipe,
-            seed,
-            judged,
-            trained,
-            sources,
-            vectors,
-            body,
-            mut matching,
-        } = parts;
+        let CourseParts { data, recipe, seed, judged, trained, sources, vectors, mut ranker } =
+            parts;
         let find = |name: &str| sources.teacher(name);
         let specs = recipe.teachers()?;
         let teachers =
@@ -105,13 +86,7 @@ impl<'a> Course<'a> {
         let sampler: SamplerSpec = recipe.batches.sampler.parse()?;
         let sampler = sampler.build(&trained, size, seed, vectors, &Silent)?;
         let steps_per_epoch = trained.len().div_ceil(size) as u64;
-        let decay = recipe.optimiser.weight_decay;
-        let mut slots = body.slots(decay);
-        slots.extend(matching.parameters().iter().map(|parameter| {
-            let is_weight = parameter.shape.len() > 1;
-            let group = Pacing { rate_factor: 1.0, decay: if is_weight { decay } else { 0.0 } };
-            Slot { name: parameter.name.clone(), length: parameter.values.len(), group }
-        }));
+        let slots = ranker.slots(recipe.optimiser.weight_decay);
         let optimiser: Box<dyn Optimiser> = match recipe.optimiser.algorithm {
             Algorithm::Adamw => Box::new(AdamW::new(AdamWSettings::default(), slots)?),
             Algorithm::ScheduleFree => {
@@ -122,7 +97,6 @@ impl<'a> Course<'a> {
             loss: recipe.loss.parse()?,
             part_loss: recipe.part_loss()?,
             penalty: recipe.penalty()?,
-            level: Level::detect(),
             queries: Vec::new(),
             seen: Seen::default(),
             data,
@@ -131,8 +105,7 @@ impl<'a> Course<'a> {
             sampler,
             draw,
             steps_per_epoch,
-            body,
-            matching,
+            ranker,
             optimiser,
         })
     }
@@ -152,69 +125,41 @@ impl<'a> Course<'a> {
         } else {
             Batch::own(queries, &groups)
         };
-        let sides = self.body.forward(&batch.queries, &batch.documents)?;
-        let Sides { queries, documents } = &sides;
-        let mut matched = self.matching.forward(self.level, queries, documents, batch.layout)?;
-        if !matched.scores.iter().all(|score| score.is_finite()) {
+        let scored = self.ranker.forward(&batch)?;
+        if !scored.scores.iter().all(|score| score.is_finite()) {
             return Err(Error::from(RunError::NotANumber { what: "score" }));
         }
-        let (value, slopes, extra) = self.judge(&batch, &mut matched, step)?;
+        let (value, slopes) = self.judge(&batch, scored, step)?;
         if !value.is_finite() {
             return Err(Error::from(RunError::NotANumber { what: "loss" }));
         }
-        self.matching.parameters().into_iter().for_each(crate::head::Parameter::clear);
-        let sides = (queries, documents);
-        let slopes = self.matching.backward(self.level, sides, &matched, &slopes, &extra)?;
-        self.body.backward(slopes)?;
+        self.ranker.backward(slopes)?;
         self.apply(rate)?;
         Ok(value)
     }
 
-    /// The loss with the penalty, and the derivatives by scores and by what heads made.
-    fn judge(
-        &mut self,
-        batch: &Batch,
-        matched: &mut Matched,
-        step: u64,
-    ) -> Result<(f64, Vec<f32>, Extra)> {
+    /// The loss with the penalty, and the derivatives by scores.
+    fn judge(&mut self, batch: &Batch, scored: Scored, step: u64) -> Result<(f64, Slopes)> {
         let teachers: Vec<&dyn Teacher> = self.teachers.iter().map(|one| one as _).collect();
-        let scores = matched.scores.clone();
-        let block = batch.block(self.data, scores, &teachers)?;
+        let block = batch.block(self.data, scored.scores, &teachers)?;
         self.seen.in_batch_teacher = in_batch_teacher(&block);
         let evaluation = self.loss.evaluate(&block)?;
-        let (mut value, mut extra) = (evaluation.value, Extra::default());
-        if let (Some(loss), Some(part)) = (&self.part_loss, matched.parts.first()) {
-            let block = batch.block(self.data, part.clone(), &teachers)?;
+        let mut value = evaluation.value;
+        let mut slopes = Slopes { scores: evaluation.gradient, part: Vec::new() };
+        if let (Some(loss), false) = (&self.part_loss, scored.part.is_empty()) {
+            let block = batch.block(self.data, scored.part, &teachers)?;
             let part = loss.evaluate(&block)?;
             value += part.value;
-            extra.parts = vec![part.gradient];
+            slopes.part = part.gradient;
         }
         if let Some(penalty) = &self.penalty {
-            match penalty.kind {
-                PenaltyKind::Flops { .. } => {
-                    let documents = matched.documents();
-                    let found = penalty.evaluate(&documents.values, documents.columns, step)?;
-                    value += found.value;
-                    extra.documents = found.gradient;
-                }
-                PenaltyKind::Gates => {
-                    let gates = matched.gates().ok_or(Error::Nothing { what: "gates" })?;
-                    let found = penalty.evaluate(&gates.values, 1, step)?;
-                    value += found.value;
-                    gates.slopes = found.gradient;
-                }
-            }
+            value += self.ranker.penalise(penalty, step)?;
         }
-        Ok((value, evaluation.gradient, extra))
+        Ok((value, slopes))
     }
 
     fn apply(&mut self, rate: f32) -> Result<()> {
-        let mut updates = self.body.updates();
-        updates.extend(self.matching.parameters().into_iter().map(|parameter| Update {
-            name: &parameter.name,
-            values: &mut parameter.values,
-            gradient: Gradient::Dense(&parameter.gradient),
-        }));
+        let mut updates = self.ranker.updates();
         let norm = global_norm(&updates)?;
         self.seen.norm = norm;
         let clip = f64::from(self.recipe.optimiser.clip);
@@ -222,76 +167,20 @@ impl<'a> Course<'a> {
         self.optimiser.step(Pace { rate, gradient_scale }, &mut updates)
     }
 
-    /// Returns the scores of documents for queries, row by row, with the parameters as they are.
-    pub(crate) fn scores(
-        &self,
-        queries: &[u32],
-        documents: &[u32],
-        progress: &dyn Progress,
-    ) -> Result<Vec<f32>> {
-        let width = documents.len();
-        let mut scores = vec![0.0; queries.len() * width];
-        let mut of_queries = Vec::new();
-        for queries in queries.chunks(TEXTS) {
-            if progress.cancelled() {
-                return Err(Error::Interrupted);
-            }
-            let states = self.body.read(Role::Query, queries)?;
-            of_queries.push(self.matching.queries(self.level, &states)?);
-            progress.advance(queries.len() as u64);
-        }
-        for (chunk, documents) in documents.chunks(TEXTS).enumerate() {
-            if progress.cancelled() {
-                return Err(Error::Interrupted);
-            }
-            let states = self.body.read(Role::Document, documents)?;
-            let made = self.matching.documents(self.level, &states)?;
-            for (rows, queries) in of_queries.iter().enumerate() {
-                let found = self.matching.compare(self.level, queries, &made, Layout::Shared)?;
-                for (row, found) in found.chunks_exact(documents.len()).enumerate() {
-                    let first = (rows * TEXTS + row) * width + chunk * TEXTS;
-                    scores[first..first + found.len()].copy_from_slice(found);
-                }
-            }
-            progress.advance(documents.len() as u64);
-        }
-        Ok(scores)
-    }
-
-    /// Copies the parameters that move, as training has them.
-    pub(crate) fn values(&mut self) -> Tensors {
-        let mut values = self.body.values();
-        let learned = self.matching.parameters().into_iter();
-        values.extend(learned.map(|one| (one.name.clone(), one.values.clone())));
-        values
-    }
-
-    /// Sets the parameters that move.
-    pub(crate) fn set(&mut self, values: &Tensors) -> Result<()> {
-        self.body.set(values)?;
-        for parameter in self.matching.parameters() {
-            let found = values.get(&parameter.name);
-            let found = found.filter(|found| found.len() == parameter.values.len());
-            let lacks = || RunError::CheckpointLacks { what: parameter.name.clone() };
-            parameter.values.clone_from(found.ok_or_else(lacks)?);
-        }
-        Ok(())
-    }
-
     /// Calls with the parameters as they are evaluated and saved, which for a schedule-free optimiser are not those of training.
     pub(crate) fn evaluated<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.recipe.optimiser.algorithm == Algorithm::Adamw {
             return call(self);
         }
-        let training = self.values();
+        let training = self.ranker.values();
         let mut means = Tensors::new();
         for (name, values) in &training {
             let view = self.optimiser.evaluation_view(name, values)?;
             means.insert(name.clone(), view.into_owned());
         }
-        self.set(&means)?;
+        self.ranker.set(&means)?;
         let called = call(self);
-        self.set(&training)?;
+        self.ranker.set(&training)?;
         called
     }
 
@@ -300,7 +189,7 @@ impl<'a> Course<'a> {
     }
 
     pub(crate) fn restore(&mut self, parameters: &Tensors, optimiser: State) -> Result<()> {
-        self.set(parameters)?;
+        self.ranker.set(parameters)?;
         self.optimiser.restore(optimiser)
     }
 

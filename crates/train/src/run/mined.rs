@@ -1,14 +1,15 @@
 //! What is found out once, with the model that training begins from: which queries are held out, what they search, and which
 //! negatives each of the others gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ecphory_core::Progress;
 
 use crate::data::{Text, TrainingData};
 use crate::error::{Error, Result};
 use crate::miner::{
-    DuplicateText, Filter, Mining, Positives, RandomDocuments, Searcher, TeacherMargin, text_key,
+    Candidate, DuplicateText, Filter, Mining, Positives, RandomDocuments, Searcher, TeacherMargin,
+    text_key,
 };
 use crate::random::{Purpose, Random};
 use crate::recipe::{DENSE, RANDOM, Recipe};
@@ -22,8 +23,8 @@ use crate::source::Sources;
 pub(crate) struct Mined {
     /// The queries that are held out, in ascending order.
     pub(crate) held_out: Vec<u32>,
-    /// What they found, beside what answers them.
-    pub(crate) pool: Vec<u32>,
+    /// What each of them found.
+    pub(crate) pools: Vec<Vec<u32>>,
     /// For every query, what it is trained with; of those held out, no negatives.
     pub(crate) judged: Vec<Judged>,
     /// Pairs for which there were too few negatives.
@@ -43,15 +44,12 @@ impl Mined {
         let positives = |query: u32| data.positives(query as usize).to_vec();
         let judged = |query| Judged { positives: positives(query), negatives: Vec::new() };
         let judged = (0..data.queries().len() as u32).map(judged).collect();
-        let mut found = Self { held_out, pool: Vec::new(), judged, short: 0 };
-        let pool: BTreeSet<u32> = sources
-            .searcher(DENSE)?
-            .search(&found.held_out, dev::DEPTH)?
-            .into_iter()
-            .flatten()
-            .map(|candidate| candidate.document)
-            .collect();
-        found.pool = pool.into_iter().collect();
+        let depth = dev::depth(!recipe.is_cross()?);
+        let searcher = sources.searcher(recipe.pool_source()?)?;
+        let rankings = searcher.search(&held_out, depth)?.into_iter();
+        let documents = |ranking: Vec<Candidate>| ranking.iter().map(|one| one.document).collect();
+        let pools = rankings.map(documents).collect();
+        let mut found = Self { held_out, pools, judged, short: 0 };
         found.mine(data, recipe, sources, seed, progress)?;
         Ok(found)
     }
@@ -112,7 +110,8 @@ impl Mined {
         let negatives = self.judged.iter().flat_map(|judged| wide(&judged.negatives)).collect();
         let lists = [
             ("held out", wide(&self.held_out)),
-            ("pool", wide(&self.pool)),
+            ("pool of each", self.pools.iter().map(|pool| pool.len() as u64).collect()),
+            ("pools", self.pools.iter().flat_map(|pool| wide(pool)).collect()),
             ("negatives of each", counts),
             ("negatives", negatives),
             ("short", vec![self.short]),
@@ -130,24 +129,26 @@ impl Mined {
             all.ok_or_else(|| lacks(name))
         };
         let (queries, documents) = (data.queries().len(), data.documents().len());
-        let all = numbers("negatives", documents)?;
-        let mut rest = &all[..];
-        let counts = list("negatives of each")?;
-        if counts.len() != queries {
-            return Err(lacks("negatives of each"));
-        }
-        let mut judged = Vec::with_capacity(queries);
-        for (query, &count) in counts.iter().enumerate() {
-            let (own, others) =
-                rest.split_at_checked(count as usize).ok_or_else(|| lacks("negatives"))?;
-            rest = others;
-            let positives = data.positives(query).to_vec();
-            judged.push(Judged { positives, negatives: own.to_vec() });
-        }
+        let dealt = |of_each: &str, name: &str, items: usize| -> Result<Vec<Vec<u32>>> {
+            let (counts, all) = (list(of_each)?, numbers(name, documents)?);
+            let mut rest = &all[..];
+            let mut dealt = Vec::with_capacity(items);
+            for &count in counts {
+                let (own, others) =
+                    rest.split_at_checked(count as usize).ok_or_else(|| lacks(name))?;
+                rest = others;
+                dealt.push(own.to_vec());
+            }
+            if dealt.len() == items && rest.is_empty() { Ok(dealt) } else { Err(lacks(of_each)) }
+        };
+        let held_out = numbers("held out", queries)?;
+        let negatives = dealt("negatives of each", "negatives", queries)?.into_iter().enumerate();
+        let judged =
+            |(query, negatives)| Judged { positives: data.positives(query).to_vec(), negatives };
         Ok(Self {
-            held_out: numbers("held out", queries)?,
-            pool: numbers("pool", documents)?,
-            judged,
+            pools: dealt("pool of each", "pools", held_out.len())?,
+            held_out,
+            judged: negatives.map(judged).collect(),
             short: list("short")?.first().copied().unwrap_or_default(),
         })
     }
@@ -190,7 +191,7 @@ mod tests {
             Judged { positives: vec![0], negatives: vec![2, 3] },
             Judged { positives: vec![1], negatives: Vec::new() },
         ];
-        let found = Mined { held_out: vec![1], pool: vec![3], judged, short: 2 };
+        let found = Mined { held_out: vec![1], pools: vec![vec![3]], judged, short: 2 };
         assert_eq!(Mined::of(&found.lists(), &data).unwrap(), found);
         assert_eq!(found.trained(), [0]);
         for (name, _) in found.lists() {
@@ -200,7 +201,7 @@ mod tests {
             assert!(error.contains(&name), "{error}");
         }
         let mut lists = found.lists();
-        lists.insert("pool".into(), vec![4]);
+        lists.insert("pools".into(), vec![4]);
         assert!(Mined::of(&lists, &data).is_err());
     }
 }

@@ -27,7 +27,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
-use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role};
+use ecphory_model::{CrossEncoder, Encoder, EncoderOptions, EncodingCache, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::body::CachedTexts;
@@ -120,12 +120,12 @@ pub fn train(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
 }
 
 fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
-    let encoder = Encoder::open(job.init, &EncoderOptions::default())?;
+    let model = Beginner::open(job)?;
     let origin = Origin {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         recipe: job.recipe.to_string(),
         seed: job.seed,
-        init: encoder.fingerprint().to_owned(),
+        init: model.fingerprint,
         data: digest(job.data),
     };
     let folder = work_folder(job.out);
@@ -134,11 +134,15 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         return Err(Error::from(RunError::WorkExists { path: folder }));
     }
     let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
-    let needs_vectors = left.is_none() || job.recipe.needs_vectors()?;
+    let needs_vectors = if left.is_none() {
+        job.recipe.begins_with_vectors()?
+    } else {
+        job.recipe.needs_vectors()?
+    };
     let needs_states = job.recipe.tier == Tier::States;
     let tokens = [Role::Query, Role::Document].map(|role| job.recipe.encoding.tokens(role));
     let encoders = (needs_vectors || needs_states)
-        .then(|| encoders_within(job.init, encoder.max_tokens(), tokens))
+        .then(|| encoders_within(job.init, model.max_tokens, tokens))
         .transpose()?;
     let start = match &encoders {
         Some(encoders) if needs_vectors => Some(Start::new(job, encoders, progress)?),
@@ -158,10 +162,31 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         _ => None,
     };
     let (start, states, sources) = (start.as_ref(), states.as_ref(), &sources);
-    let beginning = Beginning { origin, left, start, states, sources, mined: &mined };
+    let limit = model.max_tokens;
+    let beginning = Beginning { limit, origin, left, start, states, sources, mined: &mined };
     let mut session = Session::new(job, beginning)?;
     session.run(progress)?;
     session.finish(job.out)
+}
+
+/// What is known of the model that a run begins from.
+struct Beginner {
+    fingerprint: String,
+    max_tokens: usize,
+}
+
+impl Beginner {
+    /// Opens it as what the recipe makes of it: a cross-encoder may go on from one, and then makes no vectors.
+    fn open(job: &Job<'_>) -> Result<Self> {
+        let options = EncoderOptions::default();
+        if !job.recipe.begins_with_vectors()? && CrossEncoder::opens(job.init)? {
+            let model = CrossEncoder::open(job.init, &options)?;
+            let (fingerprint, max_tokens) = (model.fingerprint().to_owned(), model.max_tokens());
+            return Ok(Self { fingerprint, max_tokens });
+        }
+        let model = Encoder::open(job.init, &options)?;
+        Ok(Self { fingerprint: model.fingerprint().to_owned(), max_tokens: model.max_tokens() })
+    }
 }
 
 /// The folder of a run that has not ended.

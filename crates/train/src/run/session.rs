@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
 use ecphory_model as model;
-use ecphory_model::{TrainableEncoder, TrainableOptions};
+use ecphory_model::{TrainableCrossEncoder, TrainableEncoder, TrainableOptions};
 
 use crate::body::{Body, CachedTexts, Held, Live};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::lines::write_whole;
-use crate::matching::{Matching, MatchingSpec, Materials};
+use crate::matching::Materials;
 use crate::optimiser::Tensors;
+use crate::ranker::{CrossEncoder, DualEncoder, Ranker, RankerSpec, VectorLength};
 use crate::recipe::Tier;
 use crate::run::course::{Course, CourseParts};
 use crate::run::dev::Dev;
@@ -28,8 +29,6 @@ pub(super) struct Session<'a> {
     job: &'a Job<'a>,
     origin: Origin,
     found: Found,
-    /// Whether the model to begin from scales vectors to unit length.
-    normalises: bool,
     course: Course<'a>,
     rate: Rate,
     stop: EarlyStop,
@@ -40,6 +39,8 @@ pub(super) struct Session<'a> {
 
 /// What a session is begun with.
 pub(super) struct Beginning<'a> {
+    /// How many tokens the model to begin from reads.
+    pub(super) limit: usize,
     pub(super) origin: Origin,
     /// What an earlier run left.
     pub(super) left: Option<Saved>,
@@ -77,19 +78,13 @@ pub(super) fn mined(
 impl<'a> Session<'a> {
     /// Puts a run together, or takes up one that was left.
     pub(super) fn new(job: &'a Job<'a>, beginning: Beginning<'a>) -> Result<Self> {
-        let Beginning { origin, left, start, states, sources, mined } = beginning;
+        let Beginning { limit, origin, left, start, states, sources, mined } = beginning;
         let recipe = job.recipe;
         let dev = match &mined.held_out[..] {
             [] => None,
-            queries => Some(Dev::new(job.data, queries, &mined.pool)?),
+            queries => Some(Dev::new(job.data, queries, &mined.pools, !recipe.is_cross()?)?),
         };
-        let Opened { body, pooling, normalises } = open(job, start, states)?;
-        let matching = matching(job, &*body, pooling)?;
-        let sees_unit_length = recipe.tier == Tier::Vectors;
-        if matching.modules(normalises, sees_unit_length).is_none() {
-            let matching = recipe.matching.clone();
-            return Err(Error::from(RunError::NoLayout { matching }));
-        }
+        let ranker = ranker(job, limit, start, states)?;
         let trained = mined.trained();
         let pairs = trained.iter().map(|&q| job.data.positives(q as usize).len()).sum();
         let parts = CourseParts {
@@ -100,8 +95,7 @@ impl<'a> Session<'a> {
             trained,
             sources,
             vectors: start.map(|start| start.sides.0),
-            matching,
-            body,
+            ranker,
         };
         let course = Course::new(parts)?;
         let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
@@ -121,7 +115,6 @@ impl<'a> Session<'a> {
             job,
             origin,
             found,
-            normalises,
             course,
             state: State::default(),
             best: Tensors::new(),
@@ -203,12 +196,11 @@ impl<'a> Session<'a> {
     fn evaluate(&mut self, progress: &dyn Progress) -> Result<()> {
         let mut dev = None;
         if let Some(held_out) = &self.found.dev {
-            let texts = held_out.queries.len() + held_out.documents.len();
-            progress.begin("searching with held-out queries", texts as u64);
+            let units = held_out.units(&*self.course.ranker);
+            progress.begin("searching with held-out queries", units);
             let judged = self.course.evaluated(|course| {
-                let (queries, documents) = (&held_out.queries, &held_out.documents);
-                let scores = course.scores(queries, documents, progress)?;
-                Ok((held_out.judge(self.job.data, &scores)?, course.values()))
+                let ndcg = held_out.judge(self.job.data, &*course.ranker, progress)?;
+                Ok((ndcg, course.ranker.values()))
             });
             progress.end();
             let (ndcg, values) = judged?;
@@ -234,7 +226,7 @@ impl<'a> Session<'a> {
         state.progression = self.stop.progression();
         let saved = Saved {
             state,
-            parameters: self.course.values(),
+            parameters: self.course.ranker.values(),
             best: self.best.clone(),
             optimiser: self.course.optimiser(),
             lists: self.found.lists.clone(),
@@ -245,7 +237,7 @@ impl<'a> Session<'a> {
     /// Saves the model that did best and takes the checkpoint away.
     pub(super) fn finish(mut self, out: &Path) -> Result<Trained> {
         if self.found.held_out > 0 {
-            self.course.set(&self.best)?;
+            self.course.ranker.set(&self.best)?;
         } else {
             self.state.kept = self.state.step;
         }
@@ -254,12 +246,7 @@ impl<'a> Session<'a> {
         if whole.symlink_metadata().is_ok() {
             fs_err::remove_dir_all(&whole)?;
         }
-        let sees_unit_length = self.job.recipe.tier == Tier::Vectors;
-        let save = |course: &mut Course<'_>| {
-            course.body.save(&whole)?;
-            let modules = course.matching.modules(self.normalises, sees_unit_length);
-            Ok(modules.expect("it was asked for before training").write(&whole)?)
-        };
+        let save = |course: &mut Course<'_>| course.ranker.save(&whole);
         // The best parameters are as they were evaluated; others are as training has them.
         if self.found.held_out > 0 {
             save(&mut self.course)?;
@@ -287,45 +274,49 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What was opened for a tier.
-struct Opened<'a> {
-    /// What gives states.
-    body: Box<dyn Body + 'a>,
-    /// How the model makes one vector of the states of a text; `None` where what comes is one already.
-    pooling: Option<Pooling>,
-    /// Whether the directory scales vectors to unit length.
-    normalises: bool,
-}
-
-fn open<'a>(
+/// Opens what learns.
+fn ranker<'a>(
     job: &'a Job<'a>,
+    limit: usize,
     start: Option<&'a StartVectors<'a>>,
     states: Option<&'a CachedTexts<'a>>,
-) -> Result<Opened<'a>> {
-    let freeze_below = job.recipe.encoding.freeze_below;
+) -> Result<Box<dyn Ranker + 'a>> {
+    let encoding = job.recipe.encoding;
+    let freeze_below = encoding.freeze_below;
+    let spec = match job.recipe.ranker()? {
+        RankerSpec::Dual(spec) => spec,
+        RankerSpec::Cross => {
+            let tokens = limit.min(encoding.query_tokens + encoding.document_tokens);
+            let options = TrainableOptions { max_tokens: Some(tokens), freeze_below };
+            let model = TrainableCrossEncoder::open(job.init, &options, job.seed)?;
+            return Ok(Box::new(CrossEncoder::new(job.data, model)));
+        }
+    };
     let encoder =
         TrainableEncoder::open(job.init, &TrainableOptions { max_tokens: None, freeze_below })?;
-    let (pooling, normalises) = (Some(pooling(&encoder)?), encoder.normalizes());
-    Ok(match job.recipe.tier {
+    let normalises = encoder.normalizes();
+    let mut pooling = Some(pooling(&encoder)?);
+    let body: Box<dyn Body + 'a> = match job.recipe.tier {
         Tier::Vectors => {
+            pooling = None;
             let start = start.ok_or(Error::Nothing { what: "vectors of texts" })?;
-            let body = Box::new(Held::new(&start.sides, job.init));
-            Opened { body, pooling: None, normalises }
+            Box::new(Held::new(&start.sides, job.init))
         }
         Tier::States => {
             let states = states.ok_or(Error::Nothing { what: "states of tokens" })?;
-            Opened { body: Box::new(Held::new(states, job.init)), pooling, normalises }
+            Box::new(Held::new(states, job.init))
         }
-        Tier::Model => {
-            let body = Box::new(Live::new(job.data, job.recipe.encoding, encoder));
-            Opened { body, pooling, normalises }
-        }
-    })
-}
-
-fn matching(job: &Job<'_>, body: &dyn Body, pooling: Option<Pooling>) -> Result<Matching> {
-    let spec: MatchingSpec = job.recipe.matching.parse()?;
-    spec.build(&Materials::without_terms(body.columns(), pooling, job.seed))
+        Tier::Model => Box::new(Live::new(job.data, encoding, encoder)),
+    };
+    let materials = Materials::without_terms(body.columns(), pooling, job.seed);
+    let sees_unit_length = job.recipe.tier == Tier::Vectors;
+    let length = VectorLength { normalises, sees_unit_length };
+    let dual = DualEncoder::new(body, spec.build(&materials)?, length);
+    if !dual.has_layout() {
+        let matching = job.recipe.matching.clone();
+        return Err(Error::from(RunError::NoLayout { matching }));
+    }
+    Ok(Box::new(dual))
 }
 
 /// Finds the head that makes of states what the model's directory says.

@@ -2,10 +2,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ecphory_core::{ErrorKind, Progress, Silent};
-use ecphory_model::{CacheOptions, Encoder, EncoderOptions, EncodingCache, Role};
+use ecphory_model::{CacheOptions, CrossEncoder, Encoder, EncoderOptions, EncodingCache, Role};
 
 use super::*;
 use crate::data::{Judgment, Text};
+use crate::source::ScoreMatrix;
 
 fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny/bert-mean")
@@ -43,6 +44,20 @@ fn recipe() -> Recipe {
     Recipe::named("dense").unwrap().with(changes).unwrap()
 }
 
+/// The same for a cross-encoder.
+fn cross() -> Recipe {
+    let changes = [
+        "batches.queries=6",
+        "negatives.depth=8",
+        "negatives.keep=4",
+        "negatives.ratio=1",
+        "optimiser.learning_rate=0.003",
+        "schedule.epochs=4",
+        "schedule.dev=0.2",
+    ];
+    Recipe::named("cross").unwrap().with(changes).unwrap()
+}
+
 struct Place {
     folder: tempfile::TempDir,
     cache: EncodingCache,
@@ -50,6 +65,7 @@ struct Place {
     recipe: Recipe,
     init: PathBuf,
     pool: rayon::ThreadPool,
+    bm25: Option<ScoreMatrix>,
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {
@@ -61,7 +77,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let cache =
             EncodingCache::open(&folder.path().join("cache"), CacheOptions::default()).unwrap();
-        Self { folder, cache, data: data(), recipe, init: tiny(), pool: pool(2) }
+        Self { folder, cache, data: data(), recipe, init: tiny(), pool: pool(2), bm25: None }
     }
 
     fn out(&self, name: &str) -> PathBuf {
@@ -71,7 +87,11 @@ impl Place {
     fn train(&self, out: &Path, resume: bool, progress: &dyn Progress) -> Result<Trained> {
         let (data, recipe, init) = (&self.data, &self.recipe, &*self.init);
         let pool = &self.pool;
-        let (sources, cache) = (&Sources::default(), Some(&self.cache));
+        let mut sources = Sources::default();
+        if let Some(bm25) = &self.bm25 {
+            sources = sources.with("bm25", bm25.source());
+        }
+        let (sources, cache) = (&sources, Some(&self.cache));
         train(&Job { data, recipe, init, out, seed: 7, sources, cache, pool, resume }, progress)
     }
 }
@@ -117,8 +137,51 @@ fn training_learns_what_it_is_shown_and_keeps_the_best() {
 }
 
 #[test]
+fn a_cross_encoder_learns_is_saved_and_goes_on() {
+    let mut place = Place::new(cross());
+    let out = place.out("cross");
+    let trained = place.train(&out, false, &Silent).unwrap();
+    let losses: Vec<f64> = trained.evaluations.iter().filter_map(|one| one.loss).collect();
+    assert!(losses.last() < losses.first(), "{losses:?}");
+    let dev = |trained: &Trained, step: u64| {
+        trained.evaluations.iter().find(|one| one.step == step).unwrap().dev.unwrap()
+    };
+    assert!(dev(&trained, trained.kept) > dev(&trained, 0), "{trained:?}");
+    let model = CrossEncoder::open(&out, &EncoderOptions::default()).unwrap();
+    // What is saved scores as the ranker did: the held-out queries find as much.
+    let data = data();
+    let held_out = mined::held_out(data.queries().len(), 0.2, 7);
+    let texts: Vec<&str> = data.documents().iter().map(|text| &*text.text).collect();
+    let mut first = 0;
+    for &query in &held_out {
+        let text = &data.queries()[query as usize].text;
+        let scores = model.score(text, &texts, &place.pool, &Silent).unwrap();
+        let best = (0..texts.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap();
+        first += usize::from(best == query as usize);
+    }
+    assert!(first > 0, "none of {} answers comes first", held_out.len());
+    // A cross-encoder makes no vectors; with another search it is trained further.
+    place.init.clone_from(&out);
+    let error = place.train(&place.out("no search"), false, &Silent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains("cross("), "{error}");
+    place.recipe = cross().with(["negatives.from=bm25", "negatives.ratio=0"]).unwrap();
+    let count = data.documents().len();
+    let scores = ScoreMatrix::new(count, (0..count * count).map(|i| (i % 7) as f32).collect());
+    place.bm25 = Some(scores.unwrap());
+    let further = place.train(&place.out("further"), false, &Silent).unwrap();
+    assert!(dev(&further, 0) > 0.0);
+}
+
+#[test]
 fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
-    let place = Place::new(recipe());
+    for recipe in [recipe(), cross()] {
+        goes_on(recipe);
+    }
+}
+
+fn goes_on(recipe: Recipe) {
+    let place = Place::new(recipe);
     let whole = place.out("whole");
     let trained = place.train(&whole, false, &Silent).unwrap();
     // 60 texts are encoded and 24 queries mined before anything is kept; then evaluations and steps take turns.
@@ -214,6 +277,14 @@ fn every_setting_changes_what_comes_out() {
     for change in changes {
         let changed = plain.with([change]).unwrap();
         assert_ne!(first, fingerprint(&changed), "{change}");
+    }
+    // Of a cross-encoder, too.
+    let short = ["encoding.query_tokens=6", "encoding.document_tokens=6"];
+    let pairs = cross().with(short).unwrap();
+    let first = fingerprint(&pairs);
+    let changes = ["encoding.query_tokens=5", "encoding.document_tokens=5", "batches.queries=1"];
+    for change in changes.into_iter().chain(["batches.negatives=1", "negatives.from=random"]) {
+        assert_ne!(first, fingerprint(&pairs.with([change]).unwrap()), "{change}");
     }
     // What takes effect only together with others.
     let taught = plain.with(["teachers=[\"dense\"]", "loss=margin-mse"]).unwrap();

@@ -9,7 +9,8 @@ use super::{Arm, Fold, Run, Subject};
 use crate::body::{Body, Held};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
-use crate::matching::{MatchingSpec, Materials};
+use crate::matching::Materials;
+use crate::ranker::{DualEncoder, VectorLength};
 use crate::recipe::{Recipe, Tier};
 use crate::run::course::{Course, CourseParts};
 use crate::run::mined::Mined;
@@ -64,7 +65,7 @@ impl<'t> Setup<'t> {
             Tier::Model => return Err(Error::Nothing { what: "encoders that learn in a study" }),
         };
         let materials = Materials::without_terms(body.columns(), pooling, self.seed);
-        let matching = recipe.matching.parse::<MatchingSpec>()?.build(&materials)?;
+        let matching = recipe.ranker()?.heads()?.build(&materials)?;
         Course::new(CourseParts {
             data: subject.data(),
             recipe,
@@ -73,8 +74,7 @@ impl<'t> Setup<'t> {
             trained: self.train.to_vec(),
             sources,
             vectors: Some(subject.vectors().0),
-            body,
-            matching,
+            ranker: Box::new(DualEncoder::new(body, matching, VectorLength::default())),
         })
     }
 }
@@ -135,8 +135,8 @@ impl Trial<'_> {
     /// Searches with the queries of the fold.
     pub(crate) fn judged(&self, course: &mut Course<'_>) -> Result<Vec<(u32, f64)>> {
         let documents: Vec<u32> = (0..self.subject.data().documents().len() as u32).collect();
-        let scores =
-            course.evaluated(|course| course.scores(&self.fold.test, &documents, &Silent))?;
+        let scores = course
+            .evaluated(|course| course.ranker.scores(&self.fold.test, &documents, &Silent))?;
         self.judge(&scores)
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! dense
 //! file(scores.tsv)
+//! cross(models/reranker)
 //! 30*min-max(bm25 + dense + maxsim)
 //! ```
 //!
@@ -50,7 +51,7 @@ impl FromStr for TeacherSpec {
         let (scale, source) = Source { what: "teacher", text }.factor()?;
         let (rest, plain) = (source.text, "none".parse()?);
         let (normaliser, names) = match rest.split_once('(') {
-            Some((name, inner)) if name != "file" => {
+            Some((name, inner)) if !["file", "cross"].contains(&name.trim()) => {
                 let inner = inner.strip_suffix(')');
                 let inner = inner.ok_or_else(|| source.expected(rest.len(), "`)`"))?;
                 let expected = "none, min-max, z or rank, or a name";
@@ -86,7 +87,14 @@ mod tests {
 
     #[test]
     fn specs_come_back_as_they_were_written() {
-        for spec in ["dense", "file(a.tsv)", "30*min-max(bm25 + dense)", "z(a + b)", "2*rank(a)"] {
+        for spec in [
+            "dense",
+            "file(a.tsv)",
+            "cross(models/a)",
+            "30*min-max(bm25 + dense)",
+            "z(a + b)",
+            "2*rank(a)",
+        ] {
             assert_eq!(spec.parse::<TeacherSpec>().unwrap().to_string(), spec);
         }
         for wrong in ["", "x*dense", "min-max(dense", "mad(dense)", "dense + ", "-1*dense"] {

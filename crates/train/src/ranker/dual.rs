@@ -1,0 +1,192 @@
+//! Vectors of queries and of documents, compared.
+
+use std::path::Path;
+
+use ecphory_core::Progress;
+use ecphory_kernels::Level;
+use ecphory_model::Role;
+
+use super::{Ranker, Scored, Slopes};
+use crate::body::{Body, Sides};
+use crate::error::{Error, Result};
+use crate::head::Parameter;
+use crate::matching::{Extra, Matched, Matching};
+use crate::optimiser::{Gradient, Group, Slot, Tensors, Update};
+use crate::regulariser::{PenaltyKind, PenaltySpec};
+use crate::run::RunError;
+use crate::run::batch::Batch;
+use crate::score::Layout;
+
+/// Texts that are encoded at once where nothing is learned from them.
+const TEXTS: usize = 16;
+
+/// What the directory that is written does with the length of vectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VectorLength {
+    /// Whether the model to begin from scales vectors to unit length.
+    pub(crate) normalises: bool,
+    /// Whether heads see vectors of unit length.
+    pub(crate) sees_unit_length: bool,
+}
+
+/// A body and a matching function.
+pub(crate) struct DualEncoder<'a> {
+    level: Level,
+    body: Box<dyn Body + 'a>,
+    matching: Matching,
+    length: VectorLength,
+    kept: Option<Kept>,
+}
+
+/// What the way back needs of a batch.
+struct Kept {
+    sides: Sides,
+    matched: Matched,
+    extra: Extra,
+}
+
+impl<'a> DualEncoder<'a> {
+    pub(crate) fn new(body: Box<dyn Body + 'a>, matching: Matching, length: VectorLength) -> Self {
+        Self { level: Level::detect(), body, matching, length, kept: None }
+    }
+
+    /// Returns whether a directory can hold what is learned.
+    pub(crate) fn has_layout(&self) -> bool {
+        let VectorLength { normalises, sees_unit_length } = self.length;
+        self.matching.modules(normalises, sees_unit_length).is_some()
+    }
+}
+
+impl Ranker for DualEncoder<'_> {
+    fn forward(&mut self, batch: &Batch) -> Result<Scored> {
+        let sides = self.body.forward(&batch.queries, &batch.documents)?;
+        let Sides { queries, documents } = &sides;
+        let matched = self.matching.forward(self.level, queries, documents, batch.layout)?;
+        let scored = Scored {
+            scores: matched.scores.clone(),
+            part: matched.parts.first().cloned().unwrap_or_default(),
+        };
+        self.kept = Some(Kept { sides, matched, extra: Extra::default() });
+        Ok(scored)
+    }
+
+    fn penalise(&mut self, penalty: &PenaltySpec, step: u64) -> Result<f64> {
+        let Kept { matched, extra, .. } = kept(&mut self.kept)?;
+        match penalty.kind {
+            PenaltyKind::Flops { .. } => {
+                let documents = matched.documents();
+                let found = penalty.evaluate(&documents.values, documents.columns, step)?;
+                extra.documents = found.gradient;
+                Ok(found.value)
+            }
+            PenaltyKind::Gates => {
+                let gates = matched.gates().ok_or(Error::Nothing { what: "gates" })?;
+                let found = penalty.evaluate(&gates.values, 1, step)?;
+                gates.slopes = found.gradient;
+                Ok(found.value)
+            }
+        }
+    }
+
+    fn backward(&mut self, slopes: Slopes) -> Result<()> {
+        let Kept { sides, matched, extra } = kept(&mut self.kept)?;
+        if !slopes.part.is_empty() {
+            extra.parts = vec![slopes.part];
+        }
+        self.matching.parameters().into_iter().for_each(Parameter::clear);
+        let sides = (&sides.queries, &sides.documents);
+        let by_states =
+            self.matching.backward(self.level, sides, matched, &slopes.scores, extra)?;
+        self.kept = None;
+        self.body.backward(by_states)
+    }
+
+    fn slots(&mut self, decay: f32) -> Vec<Slot> {
+        let mut slots = self.body.slots(decay);
+        slots.extend(self.matching.parameters().iter().map(|parameter| {
+            let is_weight = parameter.shape.len() > 1;
+            let group = Group { rate_factor: 1.0, decay: if is_weight { decay } else { 0.0 } };
+            Slot { name: parameter.name.clone(), length: parameter.values.len(), group }
+        }));
+        slots
+    }
+
+    fn updates(&mut self) -> Vec<Update<'_>> {
+        let mut updates = self.body.updates();
+        updates.extend(self.matching.parameters().into_iter().map(|parameter| Update {
+            name: &parameter.name,
+            values: &mut parameter.values,
+            gradient: Gradient::Dense(&parameter.gradient),
+        }));
+        updates
+    }
+
+    fn values(&mut self) -> Tensors {
+        let mut values = self.body.values();
+        let learned = self.matching.parameters().into_iter();
+        values.extend(learned.map(|one| (one.name.clone(), one.values.clone())));
+        values
+    }
+
+    fn set(&mut self, values: &Tensors) -> Result<()> {
+        self.body.set(values)?;
+        for parameter in self.matching.parameters() {
+            let found = values.get(&parameter.name);
+            let found = found.filter(|found| found.len() == parameter.values.len());
+            let lacks = || RunError::CheckpointLacks { what: parameter.name.clone() };
+            parameter.values.clone_from(found.ok_or_else(lacks)?);
+        }
+        Ok(())
+    }
+
+    fn scores(
+        &self,
+        queries: &[u32],
+        documents: &[u32],
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>> {
+        let width = documents.len();
+        let mut scores = vec![0.0; queries.len() * width];
+        let mut of_queries = Vec::new();
+        for queries in queries.chunks(TEXTS) {
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let states = self.body.read(Role::Query, queries)?;
+            of_queries.push(self.matching.queries(self.level, &states)?);
+            progress.advance(queries.len() as u64);
+        }
+        for (chunk, documents) in documents.chunks(TEXTS).enumerate() {
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let states = self.body.read(Role::Document, documents)?;
+            let made = self.matching.documents(self.level, &states)?;
+            for (rows, queries) in of_queries.iter().enumerate() {
+                let found = self.matching.compare(self.level, queries, &made, Layout::Shared)?;
+                for (row, found) in found.chunks_exact(documents.len()).enumerate() {
+                    let first = (rows * TEXTS + row) * width + chunk * TEXTS;
+                    scores[first..first + found.len()].copy_from_slice(found);
+                }
+            }
+            progress.advance(documents.len() as u64);
+        }
+        Ok(scores)
+    }
+
+    fn units(&self, queries: usize, documents: usize) -> u64 {
+        (queries + documents) as u64
+    }
+
+    fn save(&mut self, directory: &Path) -> Result<()> {
+        let VectorLength { normalises, sees_unit_length } = self.length;
+        let modules = self.matching.modules(normalises, sees_unit_length);
+        let modules = modules.ok_or(Error::Nothing { what: "layouts for these heads" })?;
+        self.body.save(directory)?;
+        Ok(modules.write(directory)?)
+    }
+}
+
+fn kept(kept: &mut Option<Kept>) -> Result<&mut Kept> {
+    kept.as_mut().ok_or(Error::Nothing { what: "batches" })
+}
