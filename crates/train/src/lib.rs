@@ -12,6 +12,7 @@ pub mod body;
 pub mod claim;
 pub mod cluster;
 mod data;
+pub mod debias;
 #[cfg(test)]
 mod draws;
 mod error;

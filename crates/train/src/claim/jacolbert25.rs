@@ -70,7 +70,7 @@ fn steadiness(recipe: &Recipe, subject: &Subject<'_>) -> Result<Mechanism> {
     let mut before: Option<(Tensors, Tensors)> = None;
     for step in 0..STEPS {
         course.step(step, rate)?;
-        let now = (course.evaluated(|course| Ok(course.ranker.values()))?, course.ranker.values());
+        let now = (course.evaluated(|course| Ok(course.values()))?, course.values());
         if let Some((mean, training)) = &before
             && step >= STEPS - OBSERVED
         {

@@ -5,6 +5,7 @@
 //! test. Collections, model and budgets are those of a small machine: a verdict says what was found here, and not that a paper is right or
 //! wrong. Nothing is tuned until a claim passes.
 
+mod cet;
 mod colberter;
 mod jacolbert25;
 mod tas_b;
@@ -42,7 +43,7 @@ pub struct Claim {
 }
 
 /// All claims that can be examined.
-pub const CLAIMS: &[Claim] = &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
+pub const CLAIMS: &[Claim] = &[tas_b::CLAIM, cet::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
 
 impl Claim {
     /// Finds a claim.

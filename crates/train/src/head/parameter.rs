@@ -1,6 +1,9 @@
 //! What a head learns.
 
+use crate::error::Result;
+use crate::optimiser::Tensors;
 use crate::ragged::{ShapeError, check_length};
+use crate::run::RunError;
 
 /// A tensor with a name and its derivatives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +23,11 @@ impl Parameter {
     ///
     /// # Errors
     /// Another number of values than the shape has.
-    pub fn new(name: &str, shape: &[usize], values: Vec<f32>) -> Result<Self, ShapeError> {
+    pub fn new(
+        name: &str,
+        shape: &[usize],
+        values: Vec<f32>,
+    ) -> std::result::Result<Self, ShapeError> {
         check_length("values of a parameter", values.len(), shape.iter().product())?;
         let gradient = vec![0.0; values.len()];
         Ok(Self { name: name.to_owned(), shape: shape.to_vec(), values, gradient })
@@ -31,6 +38,14 @@ impl Parameter {
         let count = shape.iter().product();
         let (values, gradient) = (vec![value; count], vec![0.0; count]);
         Self { name: name.to_owned(), shape: shape.to_vec(), values, gradient }
+    }
+
+    /// Takes the values of its name out of such as were copied.
+    pub(crate) fn set(&mut self, values: &Tensors) -> Result<()> {
+        let found = values.get(&self.name).filter(|found| found.len() == self.values.len());
+        let lacks = || RunError::CheckpointLacks { what: self.name.clone() };
+        self.values.clone_from(found.ok_or_else(lacks)?);
+        Ok(())
     }
 
     /// Sets the derivatives to 0.

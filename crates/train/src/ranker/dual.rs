@@ -13,7 +13,6 @@ use crate::head::Parameter;
 use crate::matching::{Extra, Matched, Matching};
 use crate::optimiser::{Gradient, Group, Slot, Tensors, Update};
 use crate::regulariser::{PenaltyKind, PenaltySpec};
-use crate::run::RunError;
 use crate::run::batch::Batch;
 use crate::score::Layout;
 
@@ -130,13 +129,7 @@ impl Ranker for DualEncoder<'_> {
 
     fn set(&mut self, values: &Tensors) -> Result<()> {
         self.body.set(values)?;
-        for parameter in self.matching.parameters() {
-            let found = values.get(&parameter.name);
-            let found = found.filter(|found| found.len() == parameter.values.len());
-            let lacks = || RunError::CheckpointLacks { what: parameter.name.clone() };
-            parameter.values.clone_from(found.ok_or_else(lacks)?);
-        }
-        Ok(())
+        self.matching.parameters().into_iter().try_for_each(|parameter| parameter.set(values))
     }
 
     fn scores(

@@ -18,13 +18,14 @@ pub use settings::{
     Algorithm, Batches, Encoding, ForeignKind, ForeignSource, Negatives, Optimisation, PairDraw,
     Recipe, Schedule, Tier,
 };
-pub(crate) use settings::{DENSE, RANDOM};
+pub(crate) use settings::{DENSE, LEXICAL, RANDOM};
 
 /// The recipes that are built in, each with its file.
-const NAMED: [(&str, &str); 5] = [
+const NAMED: [(&str, &str); 6] = [
     ("dense", include_str!("dense.toml")),
     ("cross", include_str!("cross.toml")),
     ("tas-b", include_str!("tas-b.toml")),
+    ("cet", include_str!("cet.toml")),
     ("jacolbert25", include_str!("jacolbert25.toml")),
     ("colberter", include_str!("colberter.toml")),
 ];

@@ -6,6 +6,7 @@ use ecphory_model::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, BlockParts, Columns, Teacher};
+use crate::debias::DebiasSpec;
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::matching::{BranchSpec, ChainSpec, HeadSpec};
@@ -51,6 +52,9 @@ pub struct Recipe {
 pub(crate) const DENSE: &str = "dense";
 /// The source that stands for documents at random, as a place to mine from.
 pub(crate) const RANDOM: &str = "random";
+
+/// The source whose scores tell what a pool of judgments shows.
+pub(crate) const LEXICAL: &str = "bm25";
 
 /// A source that a recipe names and that has to be handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +139,9 @@ pub struct Negatives {
     /// A candidate that scores more than this share of the positive's score is taken for an answer that nobody
     /// judged, and left out (the filter "`TopK-PercPos`" of Moreira et al. 2024); 0 leaves none out.
     pub ratio: f32,
+    /// How much candidates without a label count, as the spec string of an estimation that learns it; empty where they are taken for
+    /// irrelevant.
+    pub debias: String,
 }
 
 /// How parameters move.
@@ -232,6 +239,12 @@ impl Recipe {
         Ok(searches || self.negatives.ratio > 0.0 || self.needs_vectors()?)
     }
 
+    /// Reads how labels are taken; `None` for as they are.
+    pub(crate) fn debias(&self) -> Result<Option<DebiasSpec>> {
+        let text = &self.negatives.debias;
+        (!text.is_empty()).then(|| text.parse()).transpose()
+    }
+
     /// Reads the loss over the first branch; `None` where there is none.
     pub(crate) fn part_loss(&self) -> Result<Option<Loss>> {
         Ok((!self.part_loss.is_empty()).then(|| self.part_loss.parse()).transpose()?)
@@ -255,6 +268,8 @@ impl Recipe {
     pub fn foreign_sources(&self) -> Result<Vec<ForeignSource>> {
         let mut names = vec![self.negatives.from.clone()];
         names.extend(self.teachers()?.into_iter().flat_map(|spec| spec.members));
+        // A pool goes by a lexical score.
+        names.extend(self.debias()?.map(|_| LEXICAL.to_owned()));
         names.sort();
         names.dedup();
         names.retain(|name| name != DENSE && name != RANDOM);
@@ -289,6 +304,7 @@ impl Recipe {
         self.optimiser.schedule.parse::<rate::Schedule>()?;
         self.batches.sampler.parse::<SamplerSpec>()?;
         let teachers = self.teachers()?.len();
+        self.debias()?;
         // Better said now than after the mining.
         let smallest = smallest_batch(self.batches.shared, teachers)?;
         self.loss.parse::<Loss>()?.evaluate(&smallest)?;

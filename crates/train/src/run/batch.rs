@@ -26,6 +26,15 @@ pub(crate) struct Batch {
     firsts: Vec<bool>,
 }
 
+/// What a block says about a batch beside its scores.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Weights {
+    /// One weight a query; empty where all are 1.
+    pub(crate) queries: Vec<f32>,
+    /// One weight a cell; empty where all are 1.
+    pub(crate) cells: Vec<f32>,
+}
+
 impl Batch {
     /// Puts the groups of some queries side by side; the first document of a group is its positive.
     pub(crate) fn shared(queries: Vec<u32>, groups: &[Group]) -> Self {
@@ -84,12 +93,18 @@ impl Batch {
         }
     }
 
+    /// The column of the positive whose turn it is.
+    pub(crate) fn positive(&self, row: usize) -> usize {
+        self.positives[row]
+    }
+
     /// Makes the block of their scores. What else answers a query is no negative of it.
     pub(crate) fn block(
         &self,
         data: &TrainingData,
         scores: Vec<f32>,
         teachers: &[&dyn Teacher],
+        weights: Weights,
     ) -> Result<Block> {
         let (rows, columns) = (self.queries.len(), self.width());
         let mut gold = vec![0.0; rows * columns];
@@ -123,7 +138,8 @@ impl Batch {
             gold,
             teachers: of_teachers,
             columns: columns_of,
-            ..BlockParts::default()
+            weights: weights.queries,
+            cell_weights: weights.cells,
         })?)
     }
 }
@@ -161,7 +177,7 @@ mod tests {
         assert_eq!(batch.documents, [0, 4, 1]);
         let scores = vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
         let teacher = ScoreMatrix::new(5, (0..10u8).map(f32::from).collect()).unwrap();
-        let block = batch.block(&data, scores, &[&teacher]).unwrap();
+        let block = batch.block(&data, scores, &[&teacher], Weights::default()).unwrap();
         let gold = cells(&block, |row, column| block.gold(row, column) == 1.0);
         assert_eq!(gold, [true, false, false, false, false, true]);
         let counts = cells(&block, |row, column| block.counts(row, column));
@@ -176,7 +192,7 @@ mod tests {
         let groups = [group(&[0, 4, 4], &[true, true, false]), group(&[1, 3, 2], &[true; 3])];
         let batch = Batch::own(vec![0, 1], &groups);
         assert_eq!(batch.candidates(1), [1, 3, 2]);
-        let block = batch.block(&data, vec![0.5; 6], &[]).unwrap();
+        let block = batch.block(&data, vec![0.5; 6], &[], Weights::default()).unwrap();
         let counts = cells(&block, |row, column| block.counts(row, column));
         assert_eq!(counts, [true, true, false, true, true, true]);
         assert_eq!(block.columns(), &Columns::Own);

@@ -6,6 +6,7 @@ use ecphory_core::Silent;
 use rustc_hash::FxHashSet;
 
 use crate::data::TrainingData;
+use crate::debias::Selection;
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::optimiser::{
@@ -13,10 +14,10 @@ use crate::optimiser::{
     State, Tensors, clipping, global_norm,
 };
 use crate::ranker::{Ranker, Scored, Slopes};
-use crate::recipe::{Algorithm, PairDraw, Recipe};
+use crate::recipe::{Algorithm, LEXICAL, PairDraw, Recipe};
 use crate::regulariser::PenaltySpec;
 use crate::run::RunError;
-use crate::run::batch::Batch;
+use crate::run::batch::{Batch, Weights};
 use crate::sampler::{Group, Groups, Judged, MarginBins, MarginPair, Sampler, SamplerSpec};
 use crate::source::Sources;
 use crate::teacher::{Ensemble, Teacher, margins};
@@ -35,6 +36,8 @@ pub(crate) struct Course<'a> {
     /// How many steps see as many queries as there are.
     pub(crate) steps_per_epoch: u64,
     pub(crate) ranker: Box<dyn Ranker + 'a>,
+    /// Learns beside the ranker which documents were selected for judging.
+    selection: Option<Selection<'a>>,
     optimiser: Box<dyn Optimiser>,
     /// The queries of the step before, for errors.
     queries: Vec<u32>,
@@ -86,7 +89,10 @@ impl<'a> Course<'a> {
         let sampler: SamplerSpec = recipe.batches.sampler.parse()?;
         let sampler = sampler.build(&trained, size, seed, vectors, &Silent)?;
         let steps_per_epoch = trained.len().div_ceil(size) as u64;
-        let slots = ranker.slots(recipe.optimiser.weight_decay);
+        let lexical = |spec| Selection::new(spec, data, sources.teacher(LEXICAL)?);
+        let selection = recipe.debias()?.map(lexical).transpose()?;
+        let mut slots = ranker.slots(recipe.optimiser.weight_decay);
+        slots.extend(selection.as_ref().map(|_| Selection::slot()));
         let optimiser: Box<dyn Optimiser> = match recipe.optimiser.algorithm {
             Algorithm::Adamw => Box::new(AdamW::new(AdamWSettings::default(), slots)?),
             Algorithm::ScheduleFree => {
@@ -106,6 +112,7 @@ impl<'a> Course<'a> {
             draw,
             steps_per_epoch,
             ranker,
+            selection,
             optimiser,
         })
     }
@@ -141,13 +148,17 @@ impl<'a> Course<'a> {
     /// The loss with the penalty, and the derivatives by scores.
     fn judge(&mut self, batch: &Batch, scored: Scored, step: u64) -> Result<(f64, Slopes)> {
         let teachers: Vec<&dyn Teacher> = self.teachers.iter().map(|one| one as _).collect();
-        let block = batch.block(self.data, scored.scores, &teachers)?;
+        let weights = match &mut self.selection {
+            Some(selection) => selection.weigh(self.data, batch, &scored.scores, step)?,
+            None => Weights::default(),
+        };
+        let block = batch.block(self.data, scored.scores, &teachers, weights.clone())?;
         self.seen.in_batch_teacher = in_batch_teacher(&block);
         let evaluation = self.loss.evaluate(&block)?;
         let mut value = evaluation.value;
         let mut slopes = Slopes { scores: evaluation.gradient, part: Vec::new() };
         if let (Some(loss), false) = (&self.part_loss, scored.part.is_empty()) {
-            let block = batch.block(self.data, scored.part, &teachers)?;
+            let block = batch.block(self.data, scored.part, &teachers, weights)?;
             let part = loss.evaluate(&block)?;
             value += part.value;
             slopes.part = part.gradient;
@@ -160,6 +171,7 @@ impl<'a> Course<'a> {
 
     fn apply(&mut self, rate: f32) -> Result<()> {
         let mut updates = self.ranker.updates();
+        updates.extend(self.selection.as_mut().map(Selection::update));
         let norm = global_norm(&updates)?;
         self.seen.norm = norm;
         let clip = f64::from(self.recipe.optimiser.clip);
@@ -172,16 +184,34 @@ impl<'a> Course<'a> {
         if self.recipe.optimiser.algorithm == Algorithm::Adamw {
             return call(self);
         }
-        let training = self.ranker.values();
+        let training = self.values();
         let mut means = Tensors::new();
         for (name, values) in &training {
             let view = self.optimiser.evaluation_view(name, values)?;
             means.insert(name.clone(), view.into_owned());
         }
-        self.ranker.set(&means)?;
+        self.set(&means)?;
         let called = call(self);
-        self.ranker.set(&training)?;
+        self.set(&training)?;
         called
+    }
+
+    /// Copies everything that moves, as training has it.
+    pub(crate) fn values(&mut self) -> Tensors {
+        let mut values = self.ranker.values();
+        if let Some(selection) = &mut self.selection {
+            let parameter = selection.parameter();
+            values.insert(parameter.name.clone(), parameter.values.clone());
+        }
+        values
+    }
+
+    /// Sets everything that moves.
+    pub(crate) fn set(&mut self, values: &Tensors) -> Result<()> {
+        if let Some(selection) = &mut self.selection {
+            selection.parameter().set(values)?;
+        }
+        self.ranker.set(values)
     }
 
     pub(crate) fn optimiser(&self) -> State {
@@ -189,7 +219,7 @@ impl<'a> Course<'a> {
     }
 
     pub(crate) fn restore(&mut self, parameters: &Tensors, optimiser: State) -> Result<()> {
-        self.ranker.set(parameters)?;
+        self.set(parameters)?;
         self.optimiser.restore(optimiser)
     }
 

@@ -200,7 +200,7 @@ impl<'a> Session<'a> {
             progress.begin("searching with held-out queries", units);
             let judged = self.course.evaluated(|course| {
                 let ndcg = held_out.judge(self.job.data, &*course.ranker, progress)?;
-                Ok((ndcg, course.ranker.values()))
+                Ok((ndcg, course.values()))
             });
             progress.end();
             let (ndcg, values) = judged?;
@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
         state.progression = self.stop.progression();
         let saved = Saved {
             state,
-            parameters: self.course.ranker.values(),
+            parameters: self.course.values(),
             best: self.best.clone(),
             optimiser: self.course.optimiser(),
             lists: self.found.lists.clone(),
@@ -237,7 +237,7 @@ impl<'a> Session<'a> {
     /// Saves the model that did best and takes the checkpoint away.
     pub(super) fn finish(mut self, out: &Path) -> Result<Trained> {
         if self.found.held_out > 0 {
-            self.course.ranker.set(&self.best)?;
+            self.course.set(&self.best)?;
         } else {
             self.state.kept = self.state.step;
         }

@@ -65,7 +65,7 @@ struct Place {
     recipe: Recipe,
     init: PathBuf,
     pool: rayon::ThreadPool,
-    bm25: Option<ScoreMatrix>,
+    bm25: ScoreMatrix,
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {
@@ -75,9 +75,12 @@ fn pool(threads: usize) -> rayon::ThreadPool {
 impl Place {
     fn new(recipe: Recipe) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let count = data().documents().len();
+        let scores = (0..count * count).map(|i| ((i * i) % 7) as f32).collect();
+        let bm25 = ScoreMatrix::new(count, scores).unwrap();
         let cache =
             EncodingCache::open(&folder.path().join("cache"), CacheOptions::default()).unwrap();
-        Self { folder, cache, data: data(), recipe, init: tiny(), pool: pool(2), bm25: None }
+        Self { folder, cache, data: data(), recipe, init: tiny(), pool: pool(2), bm25 }
     }
 
     fn out(&self, name: &str) -> PathBuf {
@@ -87,10 +90,7 @@ impl Place {
     fn train(&self, out: &Path, resume: bool, progress: &dyn Progress) -> Result<Trained> {
         let (data, recipe, init) = (&self.data, &self.recipe, &*self.init);
         let pool = &self.pool;
-        let mut sources = Sources::default();
-        if let Some(bm25) = &self.bm25 {
-            sources = sources.with("bm25", bm25.source());
-        }
+        let sources = Sources::default().with("bm25", self.bm25.source());
         let (sources, cache) = (&sources, Some(&self.cache));
         train(&Job { data, recipe, init, out, seed: 7, sources, cache, pool, resume }, progress)
     }
@@ -166,16 +166,14 @@ fn a_cross_encoder_learns_is_saved_and_goes_on() {
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(error.to_string().contains("cross("), "{error}");
     place.recipe = cross().with(["negatives.from=bm25", "negatives.ratio=0"]).unwrap();
-    let count = data.documents().len();
-    let scores = ScoreMatrix::new(count, (0..count * count).map(|i| (i % 7) as f32).collect());
-    place.bm25 = Some(scores.unwrap());
     let further = place.train(&place.out("further"), false, &Silent).unwrap();
     assert!(dev(&further, 0) > 0.0);
 }
 
 #[test]
 fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
-    for recipe in [recipe(), cross()] {
+    let debiased = recipe().with(["negatives.debias=coupled(warmup=3)"]).unwrap();
+    for recipe in [recipe(), cross(), debiased] {
         goes_on(recipe);
     }
 }
@@ -265,6 +263,7 @@ fn every_setting_changes_what_comes_out() {
         "negatives.depth=5",
         "negatives.keep=2",
         "negatives.ratio=0.5",
+        "negatives.debias=coupled(temperature=0.05)",
         "optimiser.learning_rate=0.002",
         "optimiser.weight_decay=0.5",
         "optimiser.clip=0.1",
@@ -287,6 +286,12 @@ fn every_setting_changes_what_comes_out() {
         assert_ne!(first, fingerprint(&pairs.with([change]).unwrap()), "{change}");
     }
     // What takes effect only together with others.
+    let debiased = plain.with(["negatives.debias=coupled"]).unwrap();
+    let first = fingerprint(&debiased);
+    for change in ["temperature=0.1", "warmup=5"] {
+        let change = format!("negatives.debias=coupled({change})");
+        assert_ne!(first, fingerprint(&debiased.with([&*change]).unwrap()), "{change}");
+    }
     let taught = plain.with(["teachers=[\"dense\"]", "loss=margin-mse"]).unwrap();
     let first = fingerprint(&taught);
     for change in ["batches.pairs=margin-bins", "teachers=[\"4*min-max(dense)\"]"] {
