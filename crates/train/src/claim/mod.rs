@@ -7,6 +7,7 @@
 
 mod cet;
 mod colberter;
+mod interpolation;
 mod jacolbert25;
 mod tas_b;
 
@@ -43,7 +44,8 @@ pub struct Claim {
 }
 
 /// All claims that can be examined.
-pub const CLAIMS: &[Claim] = &[tas_b::CLAIM, cet::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
+pub const CLAIMS: &[Claim] =
+    &[tas_b::CLAIM, cet::CLAIM, interpolation::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
 
 impl Claim {
     /// Finds a claim.

@@ -21,6 +21,7 @@ use crate::source::Sources;
 const DEPTH: usize = 100;
 
 /// What a run is of.
+#[derive(Clone, Copy)]
 pub(crate) struct Trial<'t> {
     pub(crate) subject: &'t Subject<'t>,
     pub(crate) arm: &'t Arm,
