@@ -3,6 +3,7 @@
 //! Every `.safetensors` file below the directory is rewritten tensor by tensor, as the converted one is needed; everything
 //! else is copied. The work is done in a folder beside the new one, which takes its name by one rename.
 
+mod average;
 mod file;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::config::CONFIG;
 use crate::error::{Error, Result};
 use crate::precision::Precision;
 use crate::stored::Stored;
+pub use average::average_models;
 use file::WeightFile;
 pub(crate) use file::{NewTensor, write_tensors};
 

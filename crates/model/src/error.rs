@@ -95,6 +95,15 @@ pub enum Error {
         tensor: String,
     },
 
+    /// Models have no mean.
+    #[error("{}: {why}; only models of one architecture and tokenizer are averaged", path.display())]
+    NotAverageable {
+        /// The file that differs, or the output.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+
     /// The weight files lack a tensor that the configuration demands.
     #[error("{} has no tensor {tensor}", path.display())]
     MissingTensor {
@@ -463,6 +472,7 @@ impl Error {
             Error::Unsupported { .. }
             | Error::Metadata { .. }
             | Error::UnknownTensor { .. }
+            | Error::NotAverageable { .. }
             | Error::NoChat { .. }
             | Error::Precision { .. }
             | Error::TooLarge { .. } => ErrorKind::Input,

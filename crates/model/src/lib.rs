@@ -56,7 +56,7 @@ mod weights;
 mod words;
 
 pub use cache::{CacheOptions, CachedStates, CachedVectors, EncodingCache, StateBuffer};
-pub use convert::{Converted, convert, weight_bytes};
+pub use convert::{Converted, average_models, convert, weight_bytes};
 pub use cross_encoder::{CrossEncoder, ScoreFunction};
 pub use encoder::{Encoder, EncoderOptions, Role, TokenStates};
 pub use error::{Error, FetchError, Result, SourceFailure};

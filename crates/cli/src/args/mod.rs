@@ -337,6 +337,21 @@ pub enum Models {
         #[arg(long, value_name = "PRECISION")]
         precision: Precision,
     },
+    /// Average the weights of models that were trained from the same one.
+    #[command(
+        after_help = "Example:\n  ecphory models average models/first models/further --out models/mean\n  ecphory models average a b --weights 0.7,0.3 --out c\n\nThe mean of models that did not begin from the same weights, or went far apart, is worth nothing."
+    )]
+    Average {
+        /// The models: two or more, of one architecture and tokenizer.
+        #[arg(required = true, num_args = 2..)]
+        models: Vec<String>,
+        /// How much each counts [default: all alike]
+        #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+        weights: Vec<f64>,
+        /// The directory to make, which does not exist yet.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// The commands on data sets.

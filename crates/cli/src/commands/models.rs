@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::Models;
 use crate::context::{Context, print_json};
+use crate::failure::Failure;
 use crate::table::Table;
 
 /// Lists, pulls, shows or converts models.
@@ -18,6 +19,7 @@ pub fn models(args: &Models, context: &Context) -> anyhow::Result<()> {
         Models::List => list(context),
         Models::Pull { name } => pull(name, context),
         Models::Show { name } => show(name, context),
+        Models::Average { models, weights, out } => average(models, weights, out, context),
         Models::Convert { model, out, precision } => convert(model, out, *precision, context),
     }
 }
@@ -146,6 +148,26 @@ fn shown(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+fn average(names: &[String], weights: &[f64], out: &Path, context: &Context) -> anyhow::Result<()> {
+    if !weights.is_empty() && weights.len() != names.len() {
+        return Err(Failure::Usage("--weights takes one number for each model").into());
+    }
+    let mut models = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let weight = weights.get(place).copied().unwrap_or(1.0);
+        models.push((context.engine.models().resolve(name)?, weight));
+    }
+    let done = model::average_models(&models, out, context.progress())?;
+    let bytes = done.bytes_after;
+    if context.common.json {
+        let out = out.display().to_string();
+        return print_json(&json!({"models": names, "output": out, "bytes": bytes}));
+    }
+    let (count, out) = (names.len(), out.display());
+    writeln!(io::stdout().lock(), "the mean of {count} models is in {out}")?;
+    Ok(())
 }
 
 fn convert(name: &str, out: &Path, precision: Precision, context: &Context) -> anyhow::Result<()> {

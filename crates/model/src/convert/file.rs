@@ -37,6 +37,25 @@ pub(super) struct FileTensor {
 }
 
 impl FileTensor {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns how many values it has.
+    pub(super) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Returns its name and its shape.
+    pub(super) fn described(&self) -> (&str, &[usize]) {
+        (&self.name, &self.shape)
+    }
+
+    /// Returns whether its values are of a type that is converted.
+    pub(super) fn is_float(&self) -> bool {
+        self.stored().is_some()
+    }
+
     /// Returns the type of its values where it is one of those that are converted.
     fn stored(&self) -> Option<Stored> {
         match self.dtype {
@@ -85,6 +104,23 @@ impl WeightFile {
         let tensors = tensors.collect();
         let about = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
         Ok(Self { path: path.to_owned(), bytes, about, tensors })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the values of a tensor, widened.
+    pub(super) fn values(&self, name: &str) -> Result<Vec<f32>> {
+        let found = self.tensors.iter().find(|tensor| tensor.name == name);
+        let found = found.and_then(|tensor| Some((tensor, tensor.stored()?)));
+        let (tensor, stored) = found.ok_or_else(|| Error::MissingTensor {
+            path: self.path.clone(),
+            tensor: name.to_owned(),
+        })?;
+        let mut values = vec![0.0; tensor.len()];
+        stored.decode(&self.bytes[tensor.range.clone()], &mut values, |to, value| *to = value);
+        Ok(values)
     }
 
     /// Returns the bytes of all tensors.

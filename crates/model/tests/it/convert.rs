@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use ecphory_core::{ErrorKind, Silent};
-use ecphory_model::{Encoder, EncoderOptions, Precision, Role, convert, weight_bytes};
+use ecphory_model::{
+    Encoder, EncoderOptions, Precision, Role, TrainableEncoder, TrainableOptions, average_models,
+    convert, weight_bytes,
+};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use tempfile::TempDir;
@@ -231,4 +234,53 @@ fn the_list_of_several_files_gets_their_new_size() {
     assert_eq!(index["metadata"]["total_size"], after);
     assert!(after < total);
     open(&out);
+}
+
+/// A model whose weights are those of another times a number.
+fn scaled(model: &Path, factor: f32, out: &Path) {
+    let mut moved = TrainableEncoder::open(model, &TrainableOptions::default()).unwrap();
+    for parameter in moved.parameters_mut().iter_mut() {
+        parameter.values_mut().iter_mut().for_each(|value| *value *= factor);
+    }
+    moved.save(out).unwrap();
+}
+
+fn weights(model: &Path) -> Vec<f32> {
+    let model = TrainableEncoder::open(model, &TrainableOptions::default()).unwrap();
+    model.parameters().iter().flat_map(|parameter| parameter.values().to_vec()).collect()
+}
+
+#[test]
+fn a_mean_is_that_of_all_weights() {
+    let folder = TempDir::new().unwrap();
+    let (first, double) = (tiny("bert-mean"), folder.path().join("double"));
+    scaled(&first, 2.0, &double);
+    let out = folder.path().join("mean");
+    average_models(&[(first.clone(), 3.0), (double.clone(), 1.0)], &out, &Silent).unwrap();
+    for (mean, value) in weights(&out).into_iter().zip(weights(&first)) {
+        assert!((mean - 1.25 * value).abs() <= 1e-6 * value.abs(), "{mean} {value}");
+    }
+    let encoded = |model: &Path| encode(&open(model), &TEXTS, Role::Query);
+    assert_ne!(encoded(&out), encoded(&first));
+    let error = average_models(&[(first.clone(), 1.0), (double, 1.0)], &out, &Silent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+}
+
+#[test]
+fn what_is_not_alike_has_no_mean() {
+    let folder = TempDir::new().unwrap();
+    let (first, out) = (tiny("bert-mean"), folder.path().join("mean"));
+    let refused = |models: &[(PathBuf, f64)]| {
+        let error = average_models(models, &out, &Silent).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+        assert!(!out.exists());
+        error.to_string()
+    };
+    let said = refused(&[(first.clone(), 1.0), (tiny("distilbert"), 1.0)]);
+    assert!(said.contains("distilbert/config.json"), "{said}");
+    for weights in [[0.0, 0.0], [-1.0, 2.0], [f64::NAN, 1.0]] {
+        let said = refused(&[(first.clone(), weights[0]), (first.clone(), weights[1])]);
+        assert!(said.contains("weights"), "{said}");
+    }
+    refused(&[]);
 }
