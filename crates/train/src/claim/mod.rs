@@ -5,10 +5,13 @@
 //! test. Collections, model and budgets are those of a small machine: a verdict says what was found here, and not that a paper is right or
 //! wrong. Nothing is tuned until a claim passes.
 
+mod ar2;
 mod colberter;
 mod interpolation;
 mod jacolbert25;
 mod tas_b;
+#[cfg(test)]
+mod toy;
 
 use std::collections::BTreeMap;
 
@@ -44,7 +47,7 @@ pub struct Claim {
 
 /// All claims that can be examined.
 pub const CLAIMS: &[Claim] =
-    &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM, interpolation::CLAIM];
+    &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM, interpolation::CLAIM, ar2::CLAIM];
 
 impl Claim {
     /// Finds a claim.
