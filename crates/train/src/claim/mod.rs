@@ -5,11 +5,14 @@
 //! test. Collections, model and budgets are those of a small machine: a verdict says what was found here, and not that a paper is right or
 //! wrong. Nothing is tuned until a claim passes.
 
+mod ar2;
 mod cet;
 mod colberter;
 mod interpolation;
 mod jacolbert25;
 mod tas_b;
+#[cfg(test)]
+mod toy;
 
 use std::collections::BTreeMap;
 
@@ -44,8 +47,14 @@ pub struct Claim {
 }
 
 /// All claims that can be examined.
-pub const CLAIMS: &[Claim] =
-    &[tas_b::CLAIM, cet::CLAIM, interpolation::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
+pub const CLAIMS: &[Claim] = &[
+    tas_b::CLAIM,
+    cet::CLAIM,
+    ar2::CLAIM,
+    interpolation::CLAIM,
+    jacolbert25::CLAIM,
+    colberter::CLAIM,
+];
 
 impl Claim {
     /// Finds a claim.

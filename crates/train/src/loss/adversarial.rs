@@ -5,24 +5,33 @@ use super::row::{Outcome, Row, RowLoss};
 use super::softmax::{softmax, softplus};
 
 /// `Σ_d log σ(r_gold - r_d) · log p_d`, where `r` are the ranker's scores, which have no derivative here, and `p` is the
-/// softmax of the row.
+/// softmax of the row's scores over `temperature`.
 ///
 /// Both factors are at most 0, so that the value falls as `p` rises where the ranker is unsure. `p` is over all candidates,
 /// the sum over those without a grade; with `with-gold` over all, as in the reference code. That code also sums over the batch while it
 /// averages its distillation: here both are means over the queries, and their balance does not depend on the batch.
 /// Rows are skipped that have no grade, or nothing else. The gold candidate is the one with the highest grade, of equal
 /// grades the one that the ranker likes best.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Adversarial {
     /// Which teacher is the ranker.
     pub teacher: usize,
     /// Whether the sum has a term for graded candidates.
     pub with_gold: bool,
+    /// What scores are divided by; the ranker's are not.
+    pub temperature: f64,
+}
+
+impl Default for Adversarial {
+    fn default() -> Self {
+        Self { teacher: 0, with_gold: false, temperature: 1.0 }
+    }
 }
 
 impl Adversarial {
     pub(super) fn options(&mut self, options: &mut Options<'_>) -> Result<(), Located> {
         options.index("teacher", &mut self.teacher)?;
+        options.positive("temperature", &mut self.temperature)?;
         options.flag("with-gold", &mut self.with_gold)
     }
 }
@@ -42,7 +51,8 @@ impl RowLoss for Adversarial {
         if row.gold.iter().all(|&grade| grade > 0.0) {
             return None;
         }
-        let (shares, log_sum) = softmax(&row.scores, &row.weights);
+        let logits: Vec<f64> = row.scores.iter().map(|score| score / self.temperature).collect();
+        let (shares, log_sum) = softmax(&logits, &row.weights);
         let rewards: Vec<f64> = (0..shares.len())
             .map(|d| {
                 let counted = self.with_gold || row.gold[d] == 0.0;
@@ -53,8 +63,8 @@ impl RowLoss for Adversarial {
         let total: f64 = rewards.iter().sum();
         let mut value = 0.0;
         for (d, reward) in rewards.iter().enumerate() {
-            value += reward * (row.scores[d] - log_sum);
-            slopes[d] = reward - shares[d] * total;
+            value += reward * (logits[d] - log_sum);
+            slopes[d] = (reward - shares[d] * total) / self.temperature;
         }
         Some(value.into())
     }

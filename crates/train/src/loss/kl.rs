@@ -27,7 +27,7 @@ impl Words for Normalise {
         &[("none", Self::None), ("minmax", Self::MinMax), ("teacher", Self::Teacher)];
 }
 
-/// `KL(softmax(scale · teacher) ‖ softmax(student))`, over the candidates that the teacher knows.
+/// `KL(softmax(scale · teacher) ‖ softmax(student / temperature))`, over the candidates that the teacher knows.
 ///
 /// With `normalise=minmax` the student's scores are normalised and scaled as well, and the derivative goes through the lowest
 /// and the highest of them. A softmax over numbers between 0 and 1 is nearly flat, hence `scale`.
@@ -40,11 +40,13 @@ pub struct Kl {
     pub normalise: Normalise,
     /// What the teacher's scores are multiplied with, and the student's where they are normalised.
     pub scale: f64,
+    /// What the student's scores are divided by, after they were normalised where they are: cosines need one, or their softmax is flat.
+    pub temperature: f64,
 }
 
 impl Default for Kl {
     fn default() -> Self {
-        Self { teacher: 0, normalise: Normalise::None, scale: 1.0 }
+        Self { teacher: 0, normalise: Normalise::None, scale: 1.0, temperature: 1.0 }
     }
 }
 
@@ -52,6 +54,7 @@ impl Kl {
     pub(super) fn options(&mut self, options: &mut Options<'_>) -> Result<(), Located> {
         options.index("teacher", &mut self.teacher)?;
         options.positive("scale", &mut self.scale)?;
+        options.positive("temperature", &mut self.temperature)?;
         options.word("normalise", &mut self.normalise)
     }
 }
@@ -74,10 +77,10 @@ impl RowLoss for Kl {
             Normalise::MinMax => Some(Extremes::of(&student)?),
             _ => None,
         };
-        let mut scale = 1.0;
+        let mut scale = 1.0 / self.temperature;
         if let Some(extremes) = &extremes {
             extremes.normalise(&mut student);
-            scale = self.scale;
+            scale *= self.scale;
         }
         let logits: Vec<f64> = student.iter().map(|score| scale * score).collect();
         let wanted: Vec<f64> = teacher.iter().map(|score| self.scale * score).collect();

@@ -179,11 +179,11 @@ def rank_ce(temperature, own_columns=None):
     return loss
 
 
-def adversarial(with_gold):
+def adversarial(with_gold, temperature=1.0):
     def row(r):
         reward = F.logsigmoid(r.t[r.g.argmax()] - r.t)
         counted = torch.ones(len(r.s)) if with_gold else (r.g == 0).double()
-        return (counted * reward * r.s.log_softmax(0)).sum()
+        return (counted * reward * (r.s / temperature).log_softmax(0)).sum()
     return rows(row)
 
 
@@ -230,6 +230,9 @@ CASES = [
     ("adversarial", own, adversarial(False)),
     ("adversarial(with-gold)", own, adversarial(True)),
     ("marginal", own, rows(lambda r: -(r.t + r.s.log_softmax(0)).logsumexp(0))),
+    ("kl(temperature=0.5)", own, kl(student=lambda s: s / 0.5)),
+    ("kl(scale=3,temperature=0.5,normalise=minmax)", own, kl(lambda t: 3 * unit(t), lambda s: 3 * unit(s) / 0.5)),
+    ("adversarial(temperature=0.5)", own, adversarial(False, 0.5)),
 ]
 
 made = []

@@ -35,6 +35,8 @@ pub const SPECS: &[&str] = &[
     "rank-ce(range-min=0.5)",
     "adversarial",
     "adversarial(with-gold)",
+    "adversarial(temperature=0.4)",
+    "kl(temperature=0.4)",
     "marginal",
     "marginal(teacher=1)",
     "infonce + 0.25*kl + 2*ranknet(weights=mrr)",

@@ -23,7 +23,7 @@ fn specifications_round_trip() {
 
 #[test]
 fn a_specification_is_the_value_it_names() {
-    let kl = Kl { normalise: Normalise::MinMax, scale: 30.0, teacher: 2 };
+    let kl = Kl { normalise: Normalise::MinMax, scale: 30.0, teacher: 2, ..Kl::default() };
     assert_eq!(loss("kl( normalise = minmax, teacher=2 ,scale=3e1)"), kl.into());
     let hinge = Hinge { margin: 1e-7, side: Side::Both };
     assert_eq!(loss("hinge(side=both,margin=1e-7)"), hinge.clone().into());
@@ -45,6 +45,8 @@ fn every_option_has_an_effect() {
         ("infonce(side=both)", "infonce"),
         ("kl(teacher=1)", "kl"),
         ("kl(scale=2)", "kl"),
+        ("kl(temperature=0.5)", "kl"),
+        ("kl(temperature=0.5,normalise=minmax)", "kl(normalise=minmax)"),
         ("kl(normalise=minmax)", "kl"),
         ("kl(normalise=teacher)", "kl"),
         ("margin-mse(in-batch)", "margin-mse"),
@@ -65,6 +67,7 @@ fn every_option_has_an_effect() {
         ("rank-ce(gold-first)", "rank-ce"),
         ("adversarial(teacher=1)", "adversarial"),
         ("adversarial(with-gold)", "adversarial"),
+        ("adversarial(temperature=0.5)", "adversarial"),
         ("marginal(teacher=1)", "marginal"),
         ("0.5*kl", "kl"),
         ("kl + mse", "kl"),
