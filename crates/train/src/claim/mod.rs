@@ -6,6 +6,7 @@
 //! wrong. Nothing is tuned until a claim passes.
 
 mod colberter;
+mod contriever;
 mod jacolbert25;
 mod tas_b;
 
@@ -42,7 +43,8 @@ pub struct Claim {
 }
 
 /// All claims that can be examined.
-pub const CLAIMS: &[Claim] = &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
+pub const CLAIMS: &[Claim] =
+    &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM, contriever::CLAIM];
 
 impl Claim {
     /// Finds a claim.
@@ -56,6 +58,11 @@ impl Claim {
             let nearest = nearest(name, names).map(str::to_owned);
             Error::UnknownClaim { name: name.to_owned(), nearest }
         })
+    }
+
+    /// Returns whether its subjects need their texts in word pieces: what is trained from scratch begins with them.
+    pub fn needs_pieces(&self) -> bool {
+        self.tier == "S"
     }
 
     /// Runs the experiment on the current pool.
