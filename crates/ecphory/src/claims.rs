@@ -4,8 +4,9 @@ use std::path::Path;
 
 use ecphory_core::Progress;
 use ecphory_eval::Dataset;
-use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role};
-use ecphory_train::body::{CachedTexts, States};
+use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role, WordPieces};
+use ecphory_text::sentences;
+use ecphory_train::body::{CachedTexts, PieceText, PieceTexts, States};
 use ecphory_train::claim::Claim;
 use ecphory_train::study::{Budget, Report, Subject, SubjectParts};
 use ecphory_train::{
@@ -21,6 +22,8 @@ use crate::{Engine, Pipeline, Reader, Result};
 const QUERY_TOKENS: usize = 64;
 /// Where documents are cut: what a small machine encodes in minutes.
 const DOCUMENT_TOKENS: usize = 128;
+/// Where documents are cut of which no token is encoded: Contriever's.
+const DOCUMENT_PIECES: usize = 256;
 
 /// A collection to examine a claim on.
 #[derive(Clone, Debug)]
@@ -78,9 +81,17 @@ impl Engine {
         for one in all.iter().filter(|_| needs_states) {
             states.push(CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?);
         }
+        let needs_pieces = request.claims.iter().any(|claim| claim.needs_pieces());
+        let mut pieces = Vec::new();
+        for one in all.iter().filter(|_| needs_pieces) {
+            pieces.push(piece_texts(&one.data, &init)?);
+        }
         let columns = encoders[0].dimensions();
         let subjects = self.pool().install(|| {
-            let subject = |(number, one)| subject(one, states.get(number), &init, columns);
+            let subject = |(number, one)| {
+                let states = states.get(number).map(|states| states as &dyn States);
+                subject(one, (states, pieces.get(number)), &init, columns)
+            };
             all.iter().enumerate().map(subject).collect::<Result<Vec<Subject<'_>>>>()
         })?;
         for claim in &request.claims {
@@ -117,7 +128,7 @@ impl Engine {
 
 fn subject<'a>(
     one: &'a Read,
-    states: Option<&'a CachedTexts<'a>>,
+    (states, pieces): (Option<&'a dyn States>, Option<&'a PieceTexts>),
     init: &'a Path,
     columns: usize,
 ) -> Result<Subject<'a>> {
@@ -130,8 +141,33 @@ fn subject<'a>(
         documents,
         columns,
         bm25: &one.bm25,
-        states: states.map(|states| states as &dyn States),
+        states,
+        pieces,
     })?)
+}
+
+/// Reads all texts as pieces of a model, documents sentence by sentence.
+fn piece_texts(data: &TrainingData, init: &Path) -> Result<PieceTexts> {
+    let pieces = WordPieces::open(init)?;
+    let query = |query: &Text| -> Result<PieceText> {
+        let text = PieceText { pieces: pieces.of(&query.text)?, sentences: vec![0] };
+        Ok(text.cut(QUERY_TOKENS))
+    };
+    let document = |document: &Text| -> Result<PieceText> {
+        let mut text = PieceText::default();
+        for sentence in sentences(&document.text) {
+            let found = pieces.of(&document.text[sentence])?;
+            if !found.is_empty() {
+                text.sentences.push(text.pieces.len());
+                text.pieces.extend(found);
+            }
+        }
+        Ok(text.cut(DOCUMENT_PIECES))
+    };
+    let queries = data.queries().iter().map(query).collect::<Result<_>>()?;
+    let documents = data.documents().iter().map(document).collect::<Result<_>>()?;
+    let row = |piece: u32, out: &mut [f32]| pieces.copy_row(piece, out);
+    Ok(PieceTexts::new(queries, documents, pieces.columns(), row)?)
 }
 
 /// Joins the documents of a data set with the judged queries of all its splits. Documents without text and

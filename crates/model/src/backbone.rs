@@ -7,7 +7,7 @@ use ecphory_kernels::nn::Activation;
 use crate::config::{self, Family, TransformerConfig};
 use crate::error::Result;
 use crate::executor::{Executor, TokenBatch};
-use crate::names;
+use crate::names::{self, TensorNames};
 use crate::post_norm::PostNorm;
 use crate::pre_norm::{self, PreNorm, PreNormConfig};
 use crate::tensor::Tensor;
@@ -113,6 +113,17 @@ impl BackboneConfig {
             Self::PostNorm(config) => format!("{config:?}"),
             Self::PreNorm(config) => format!("{config:?}"),
         }
+    }
+
+    /// Finds the token table in weights of which nothing was loaded yet.
+    pub(crate) fn find_words(&self, weights: &mut Weights) -> Result<Tensor> {
+        match self {
+            Self::PostNorm(config) => {
+                weights.choose_prefix(TensorNames::of(config.family).prefixes, names::WORDS)?;
+            }
+            Self::PreNorm(_) => weights.choose_prefix(pre_norm::PREFIXES, pre_norm::WORDS)?,
+        }
+        self.words(weights)
     }
 
     /// Returns the token table, once the transformer has been loaded from these weights.

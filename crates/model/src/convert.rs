@@ -112,6 +112,14 @@ pub(crate) fn whole_directory<T>(
     Ok(done)
 }
 
+/// Brings the files of a folder without subfolders, and the folder, onto the disk.
+pub(crate) fn sync(folder: &Path) -> Result<()> {
+    for file in fs_err::read_dir(folder)? {
+        fs_err::File::open(file?.path())?.sync_all()?;
+    }
+    Ok(fs_err::File::open(folder)?.sync_all()?)
+}
+
 /// Returns the bytes of a directory's weights by their type, as safetensors calls it.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 //! [`Generator`] continues text with a decoder, from GGUF files too. [`ModelStore`] finds such directories by name and
 //! fetches them once.
 //!
+//! [`WordPieces`] are a transformer's tokens with the rows of its table.
 //! [`TrainableEncoder`] is an encoder whose parameters can move: it gives gradients, and saves what they made of it.
 //! [`TrainableCrossEncoder`] is the same for cross-encoders, and begins with an encoder too.
 //!
@@ -37,6 +38,7 @@ mod modules;
 mod names;
 #[cfg(feature = "onnx")]
 mod onnx;
+mod pieces;
 mod plan;
 mod post_norm;
 mod pre_norm;
@@ -70,6 +72,7 @@ pub use masked_lm::{MaskedLm, TokenLogits};
 pub use modules::{AddedModules, DenseModule};
 #[cfg(feature = "onnx")]
 pub use onnx::Runtime;
+pub use pieces::WordPieces;
 pub use precision::Precision;
 pub use store::{
     CatalogueEntry, Conversion, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue,

@@ -24,4 +24,4 @@ pub mod words;
 pub use analyzer::Analyzer;
 pub use error::{Error, Result, SpecProblem};
 pub use language::Language;
-pub use passages::Passages;
+pub use passages::{Passages, sentences};

@@ -23,6 +23,7 @@ pub mod loss;
 pub mod matching;
 pub mod miner;
 pub mod optimiser;
+pub mod pretraining;
 pub mod ragged;
 mod random;
 mod ranker;
@@ -38,6 +39,7 @@ pub mod study;
 pub mod teacher;
 pub mod unit;
 mod vectors;
+pub mod view;
 
 pub use data::{DataError, Judgment, Text, TrainingData};
 pub use error::{Error, Result};

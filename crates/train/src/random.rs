@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Head = 10,
     /// Folds of queries.
     Fold = 11,
+    /// Views of a text.
+    View = 12,
 }
 
 /// A stream of random numbers.

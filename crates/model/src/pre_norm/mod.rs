@@ -21,7 +21,7 @@ pub(crate) use config::{PreNormConfig, PredictionSettings};
 /// The table of token embeddings.
 pub(crate) const WORDS: &str = "embeddings.tok_embeddings.weight";
 /// What all names may begin with.
-const PREFIXES: &[&str] = &["", "model."];
+pub(crate) const PREFIXES: &[&str] = &["", "model."];
 
 /// An encoder with its parameters as the executor wants them.
 pub(crate) struct PreNorm<E: Executor> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::config::{self, CONFIG, Family, MODERN};
-use crate::convert::{NewTensor, state_single_precision, whole_directory, write_tensors};
+use crate::convert::{NewTensor, state_single_precision, sync, whole_directory, write_tensors};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::layout::{TOKENIZER_SETTINGS, TRANSFORMER};
@@ -66,10 +66,7 @@ impl Classifying<'_> {
                     fs_err::copy(self.body.join(file), partial.join(file))?;
                 }
             }
-            for entry in fs_err::read_dir(partial)? {
-                fs_err::File::open(entry?.path())?.sync_all()?;
-            }
-            Ok(fs_err::File::open(partial)?.sync_all()?)
+            sync(partial)
         })
     }
 

@@ -13,6 +13,7 @@ mod me5;
 mod minilm;
 #[cfg(feature = "onnx")]
 mod onnx;
+mod pieces;
 mod precision;
 mod smollm2;
 mod states;

@@ -87,6 +87,19 @@ impl Passages {
     }
 }
 
+/// Returns the byte ranges of the sentences of a text, in order, without the white space between them; a blank text has none.
+///
+/// ```
+/// use ecphory_text::sentences;
+///
+/// let text = "Dr. Mabuse came. Who saw him? ";
+/// let found: Vec<&str> = sentences(text).into_iter().map(|range| &text[range]).collect();
+/// assert_eq!(found, ["Dr. Mabuse came.", "Who saw him?"]);
+/// ```
+pub fn sentences(text: &str) -> Vec<Range<usize>> {
+    sentences::atoms(text, usize::MAX).into_iter().map(|atom| atom.range).collect()
+}
+
 impl Default for Passages {
     /// 120 words, 30 of them shared.
     fn default() -> Self {

@@ -1,7 +1,8 @@
 //! The pieces that passages are made of: sentences, or parts of a sentence that is too long.
 //!
 //! Boundaries are those of UAX #29, without two kinds that are seldom the end of a sentence: after an abbreviation or an
-//! initial (`Dr. Mabuse`, `J. Smith`), and at a single line break before a small letter, as in hard-wrapped text. The
+//! initial (`Dr. Mabuse`, `J. Smith`), and at a single line break before a small letter, as in hard-wrapped text. One kind
+//! comes on top: after a mark that stands alone, as in text that was cut into words and lower-cased (`the end . the rest`). The
 //! abbreviations are a short English list of our own; a wrong guess moves a boundary and loses nothing.
 
 use crate::words::for_each_unit;
@@ -21,15 +22,30 @@ pub(super) fn atoms(text: &str, words_max: usize) -> Vec<Atom> {
     let mut atoms = Vec::new();
     let mut start = 0;
     for (offset, segment) in text.split_sentence_bound_indices() {
-        let end = offset + segment.len();
-        if end < text.len() && goes_on(&text[start..end], &text[end..]) {
-            continue;
+        for end in ends(segment).into_iter().map(|end| offset + end) {
+            if end < text.len() && goes_on(&text[start..end], &text[end..]) {
+                continue;
+            }
+            cut(text, start..end, words_max, &mut atoms);
+            start = end;
         }
-        cut(text, start..end, words_max, &mut atoms);
-        start = end;
     }
     cut(text, start..text.len(), words_max, &mut atoms);
     atoms
+}
+
+/// Returns where sentences end in what the algorithm takes for one: behind a mark that stands alone, and at the end.
+fn ends(segment: &str) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let (mut before, mut mark) = (' ', ' ');
+    for (at, c) in segment.char_indices() {
+        if c.is_whitespace() && matches!(mark, '.' | '!' | '?') && before.is_whitespace() {
+            ends.push(at);
+        }
+        (before, mark) = (mark, c);
+    }
+    ends.push(segment.len());
+    ends
 }
 
 /// Appends a sentence, cut before a word wherever the words so far are as many as may be.
@@ -99,6 +115,14 @@ mod tests {
     fn check(text: &str, expect: &[&str]) {
         let found: Vec<&str> = atoms(text, 100).into_iter().map(|atom| &text[atom.range]).collect();
         assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn a_mark_that_stands_alone_ends_a_sentence() {
+        check("the end . the rest .", &["the end .", "the rest ."]);
+        check("is it ? \n it is ! so", &["is it ?", "it is !", "so"]);
+        check("uses .net and 3 .5 of it", &["uses .net and 3 .5 of it"]);
+        check("what he said . ", &["what he said ."]);
     }
 
     #[test]

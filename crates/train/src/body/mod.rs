@@ -2,15 +2,21 @@
 //!
 //! [`Live`] is an encoder that runs and learns. [`Held`] reads states that were computed before, which makes a step of a small
 //! head cost milliseconds: single vectors, or the states of tokens. Cached states have seen their whole text, so
-//! nothing may be cut out of them.
+//! nothing may be cut out of them. [`Bag`] is a table of word pieces that learns: no piece sees another, and views may be
+//! cut as one likes.
 
+mod bag;
 mod cached;
 mod held;
 mod live;
+mod pieces;
 
+pub use bag::Bag;
+pub(crate) use bag::TABLE;
 pub use cached::CachedTexts;
 pub use held::{Held, States};
 pub use live::Live;
+pub use pieces::{PieceText, PieceTexts};
 
 use std::path::Path;
 

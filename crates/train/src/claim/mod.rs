@@ -8,6 +8,7 @@
 mod ar2;
 mod cet;
 mod colberter;
+mod contriever;
 mod interpolation;
 mod jacolbert25;
 mod tas_b;
@@ -54,6 +55,7 @@ pub const CLAIMS: &[Claim] = &[
     interpolation::CLAIM,
     jacolbert25::CLAIM,
     colberter::CLAIM,
+    contriever::CLAIM,
 ];
 
 impl Claim {
@@ -68,6 +70,11 @@ impl Claim {
             let nearest = nearest(name, names).map(str::to_owned);
             Error::UnknownClaim { name: name.to_owned(), nearest }
         })
+    }
+
+    /// Returns whether its subjects need their texts in word pieces: what is trained from scratch begins with them.
+    pub fn needs_pieces(&self) -> bool {
+        self.tier == "S"
     }
 
     /// Runs the experiment on the current pool.

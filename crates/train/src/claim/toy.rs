@@ -58,6 +58,7 @@ pub(super) fn examined<T>(call: impl FnOnce(&Subject<'_>) -> T) -> T {
         columns: COLUMNS,
         bm25: &bm25,
         states: Some(&states),
+        pieces: None,
     };
     call(&Subject::new(parts).unwrap())
 }

@@ -14,6 +14,7 @@ mod trial;
 
 pub use fold::{Budget, Fold};
 pub use report::{ArmReport, Contrast, Mechanism, Report, Verdict};
+pub(crate) use subject::all_scores;
 pub use subject::{Subject, SubjectParts};
 pub(crate) use trial::{Setup, Trial};
 

@@ -6,10 +6,10 @@ use ecphory_kernels::Level;
 use ecphory_model::Role;
 use rayon::prelude::*;
 
-use crate::body::{Body, Held, States};
+use crate::body::{Body, Held, PieceTexts, States};
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
-use crate::matching::{MatchingSpec, Materials};
+use crate::matching::{Matching, MatchingSpec, Materials};
 use crate::recipe::DENSE;
 use crate::score::Layout;
 use crate::source::{ScoreMatrix, Sources};
@@ -34,6 +34,8 @@ pub struct SubjectParts<'a> {
     pub bm25: &'a ScoreMatrix,
     /// The states of tokens, with words and terms; `None` where no arm needs them.
     pub states: Option<&'a dyn States>,
+    /// The texts as word pieces, with the rows of the model's table; `None` where no arm needs them.
+    pub pieces: Option<&'a PieceTexts>,
 }
 
 /// A collection that arms are compared on.
@@ -55,10 +57,17 @@ impl<'a> Subject<'a> {
     pub fn new(parts: SubjectParts<'a>) -> Result<Self> {
         let queries = Vectors::new("vector of query", parts.queries, parts.columns)?;
         let documents = Vectors::new("vector of document", parts.documents, parts.columns)?;
+        let pieces = |count: fn(&PieceTexts) -> usize, or: usize| parts.pieces.map_or(or, count);
         for (what, expected, got) in [
             ("vectors of queries", parts.data.queries().len(), queries.count()),
             ("vectors of documents", parts.data.documents().len(), documents.count()),
             ("queries of the lexical search", queries.count(), parts.bm25.queries()),
+            ("queries in pieces", queries.count(), pieces(PieceTexts::queries, queries.count())),
+            (
+                "documents in pieces",
+                documents.count(),
+                pieces(PieceTexts::documents, documents.count()),
+            ),
         ] {
             if expected != got {
                 return Err(Error::Shape { what, expected, got });
@@ -111,10 +120,19 @@ fn all_pairs(
     init: &Path,
     data: &TrainingData,
 ) -> Result<ScoreMatrix> {
-    let level = Level::detect();
     let body = Held::new(states, init);
     let materials = Materials::without_terms(body.columns(), None, 0);
     let matching = spec.parse::<MatchingSpec>()?.build(&materials)?;
+    ScoreMatrix::new(data.documents().len(), all_scores(&body, &matching, data)?)
+}
+
+/// Returns the scores of all documents for all queries, row by row, with the parameters as they are; documents go to the current pool.
+pub(crate) fn all_scores(
+    body: &(impl Body + Sync),
+    matching: &Matching,
+    data: &TrainingData,
+) -> Result<Vec<f32>> {
+    let level = Level::detect();
     let numbers = |count: usize| (0..count as u32).collect::<Vec<u32>>();
     let (queries, documents) = (numbers(data.queries().len()), numbers(data.documents().len()));
     let queries = matching.queries(level, &body.read(Role::Query, &queries)?)?;
@@ -134,5 +152,5 @@ fn all_pairs(
             scores[row * columns + block * DOCUMENTS..][..width].copy_from_slice(found);
         }
     }
-    ScoreMatrix::new(columns, scores)
+    Ok(scores)
 }

@@ -57,6 +57,7 @@ fn training_beats_the_model_as_it_is_and_a_study_says_so() {
         columns: COLUMNS,
         bm25: &bm25,
         states: None,
+        pieces: None,
     };
     let subject = Subject::new(parts).unwrap();
     let metric: Metric = "nDCG@10".parse().unwrap();

@@ -65,6 +65,18 @@ impl<'t> Setup<'t> {
             }
             Tier::Model => return Err(Error::Nothing { what: "encoders that learn in a study" }),
         };
+        self.course_of(recipe, (mined, sources), body, pooling)
+    }
+
+    /// Puts what learns together around a body; `pooling` is how the model makes one vector of the states of a text.
+    pub(crate) fn course_of(
+        &self,
+        recipe: &'t Recipe,
+        (mined, sources): (&'t Mined, &'t Sources<'t>),
+        body: Box<dyn Body + 't>,
+        pooling: Option<Pooling>,
+    ) -> Result<Course<'t>> {
+        let subject = self.subject;
         let materials = Materials::without_terms(body.columns(), pooling, self.seed);
         let matching = recipe.ranker()?.heads()?.build(&materials)?;
         Course::new(CourseParts {
