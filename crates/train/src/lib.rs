@@ -23,7 +23,7 @@ pub mod loss;
 pub mod matching;
 pub mod miner;
 pub mod optimiser;
-pub mod pretraining;
+mod pretraining;
 pub mod ragged;
 mod random;
 mod ranker;

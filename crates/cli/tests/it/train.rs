@@ -141,6 +141,31 @@ fn a_claim_ends_with_a_verdict() {
     assert!(said.contains("did you mean `tas-b`"), "{said}");
 }
 
+/// Were something not seen that should be, the code would be another.
+#[test]
+fn a_claim_without_labels_is_seen_on_the_way() {
+    let place = place();
+    // Three sentences of words that no other sentence of the document has.
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    let mut corpus = String::new();
+    for number in 0..20 {
+        let word =
+            |j: usize| format!("{}{}", letter(7 * number + 5 * j), letter(11 * number + 3 * j));
+        let sentence = |first: usize| (first..first + 4).map(word).collect::<Vec<_>>().join(" ");
+        let text = [0, 4, 8].map(sentence).join(" . ");
+        let id = format!("d{}{}", number / 4, (number / 4 + 1 + number % 4) % 5);
+        writeln!(corpus, "{}", json!({"_id": id, "text": text})).unwrap();
+    }
+    place.write("set/corpus.jsonl", corpus);
+    let arguments = ["repro", "contriever", "--data", "./set", "--init", "./tiny", "--small"];
+    let report = place.json(&arguments);
+    let arms = report["arms"].as_array().unwrap();
+    assert!(arms.iter().all(|arm| arm["metric"]["set"].is_number()), "{report}");
+    let mechanisms = report["mechanisms"].as_array().unwrap();
+    assert!(mechanisms.len() == 3 && mechanisms.iter().all(|one| one["holds"] == true), "{report}");
+    assert_ne!(mechanisms[2]["seen"], "0 of 0 a run", "{report}");
+}
+
 #[test]
 fn an_absolute_path_is_no_name() {
     let place = place();
