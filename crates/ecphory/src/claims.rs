@@ -21,6 +21,9 @@ use crate::{Engine, Pipeline, Reader, Result};
 const QUERY_TOKENS: usize = 64;
 /// Where documents are cut: what a small machine encodes in minutes.
 const DOCUMENT_TOKENS: usize = 128;
+/// The most terms of a vocabulary: a head over all of a large collection's costs as much as the encoder, which heads over cached
+/// states are there to save.
+const TERMS_MAX: usize = 4096;
 
 /// A collection to examine a claim on.
 #[derive(Clone, Debug)]
@@ -76,7 +79,8 @@ impl Engine {
         let needs_states = request.claims.iter().any(|claim| claim.needs_states);
         let mut states = Vec::new();
         for one in all.iter().filter(|_| needs_states) {
-            states.push(CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?);
+            let texts = CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?;
+            states.push(texts.with_terms(&init, TERMS_MAX)?);
         }
         let columns = encoders[0].dimensions();
         let subjects = self.pool().install(|| {

@@ -7,6 +7,7 @@
 //!
 //! [`train`] puts them together for a [`Recipe`].
 
+mod bag_of_terms;
 pub mod block;
 pub mod body;
 pub mod claim;
@@ -36,6 +37,7 @@ pub mod study;
 pub mod teacher;
 pub mod unit;
 mod vectors;
+mod vocabulary;
 
 pub use data::{DataError, Judgment, Text, TrainingData};
 pub use error::{Error, Result};
@@ -48,3 +50,4 @@ pub use recipe::{
 pub use run::{Evaluation, Job, Origin, RunError, Trained, encoders_within, train};
 pub use source::{ScoreMatrix, Source, Sources};
 pub use vectors::Vectors;
+pub use vocabulary::{DocumentCounts, Vocabulary};

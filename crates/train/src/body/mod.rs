@@ -9,6 +9,7 @@ mod held;
 mod live;
 
 pub use cached::CachedTexts;
+pub(crate) use held::rows;
 pub use held::{Held, States};
 pub use live::Live;
 

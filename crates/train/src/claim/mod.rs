@@ -6,6 +6,7 @@
 //! wrong. Nothing is tuned until a claim passes.
 
 mod colberter;
+mod inference_free;
 mod jacolbert25;
 mod tas_b;
 
@@ -42,7 +43,8 @@ pub struct Claim {
 }
 
 /// All claims that can be examined.
-pub const CLAIMS: &[Claim] = &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM];
+pub const CLAIMS: &[Claim] =
+    &[tas_b::CLAIM, jacolbert25::CLAIM, colberter::CLAIM, inference_free::CLAIM];
 
 impl Claim {
     /// Finds a claim.

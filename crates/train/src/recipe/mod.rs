@@ -21,11 +21,12 @@ pub use settings::{
 pub(crate) use settings::{DENSE, RANDOM};
 
 /// The recipes that are built in, each with its file.
-const NAMED: [(&str, &str); 4] = [
+const NAMED: [(&str, &str); 5] = [
     ("dense", include_str!("dense.toml")),
     ("tas-b", include_str!("tas-b.toml")),
     ("jacolbert25", include_str!("jacolbert25.toml")),
     ("colberter", include_str!("colberter.toml")),
+    ("inference-free", include_str!("inference-free.toml")),
 ];
 
 impl Recipe {

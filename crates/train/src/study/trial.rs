@@ -6,7 +6,7 @@ use ecphory_core::Silent;
 use ecphory_eval::{Metric, Qrels, Run as Rankings, evaluate};
 
 use super::{Arm, Fold, Run, Subject};
-use crate::body::{Body, Held};
+use crate::body::{Body, Held, States};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::matching::{MatchingSpec, Materials};
@@ -63,7 +63,9 @@ impl<'t> Setup<'t> {
             }
             Tier::Model => return Err(Error::Nothing { what: "encoders that learn in a study" }),
         };
+        let vocabulary = parts.states.and_then(States::vocabulary);
         let materials = Materials::without_terms(body.columns(), pooling, self.seed);
+        let materials = materials.with_terms(vocabulary);
         let matching = recipe.matching.parse::<MatchingSpec>()?.build(&materials)?;
         Course::new(CourseParts {
             data: subject.data(),
