@@ -24,6 +24,9 @@ const QUERY_TOKENS: usize = 64;
 const DOCUMENT_TOKENS: usize = 128;
 /// Where documents are cut of which no token is encoded: Contriever's.
 const DOCUMENT_PIECES: usize = 256;
+/// The most terms of a vocabulary: a head over all of a large collection's costs as much as the encoder, which heads over cached
+/// states are there to save.
+const TERMS_MAX: usize = 4096;
 
 /// A collection to examine a claim on.
 #[derive(Clone, Debug)]
@@ -79,7 +82,8 @@ impl Engine {
         let needs_states = request.claims.iter().any(|claim| claim.needs_states);
         let mut states = Vec::new();
         for one in all.iter().filter(|_| needs_states) {
-            states.push(CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?);
+            let texts = CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?;
+            states.push(texts.with_terms(&init, TERMS_MAX)?);
         }
         let needs_pieces = request.claims.iter().any(|claim| claim.needs_pieces());
         let mut pieces = Vec::new();

@@ -143,6 +143,18 @@ impl Tokenizer {
         self.single.len()
     }
 
+    /// Returns the ids of all special tokens, in ascending order: those that stand around a text, and what the tokenizer's file
+    /// calls so, such as the unknown token.
+    pub fn special_ids(&self) -> Vec<u32> {
+        let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
+        let mut ids: Vec<u32> =
+            added.iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
+        ids.extend(self.single.parts.iter().flatten().map(|&(id, _)| id));
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
     /// Returns the token of an id.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)

@@ -7,6 +7,7 @@
 //!
 //! [`train`] puts them together for a [`Recipe`].
 
+mod bag_of_terms;
 pub mod block;
 pub mod body;
 pub mod claim;
@@ -40,6 +41,7 @@ pub mod teacher;
 pub mod unit;
 mod vectors;
 pub mod view;
+mod vocabulary;
 
 pub use data::{DataError, Judgment, Text, TrainingData};
 pub use error::{Error, Result};
@@ -52,3 +54,4 @@ pub use recipe::{
 pub use run::{Evaluation, Job, Origin, RunError, Trained, encoders_within, train};
 pub use source::{ScoreMatrix, Source, Sources};
 pub use vectors::Vectors;
+pub use vocabulary::{DocumentCounts, Vocabulary};

@@ -33,6 +33,7 @@ fn a_small_wordpiece_equals_the_reference_package() {
     let tokenizer = Tokenizer::open(&small()).unwrap();
     check(&tokenizer, "subword.small.json");
     assert_eq!(tokenizer.special_tokens(), 2);
+    assert_eq!(tokenizer.special_ids(), [0, 1, 2, 3, 4]);
     assert_eq!(tokenizer.token(2).as_deref(), Some("[CLS]"));
     assert_eq!(tokenizer.id("fox"), Some(8));
     assert_eq!(tokenizer.vocabulary_size(), 110);

@@ -1,17 +1,23 @@
 //! The states of tokens in the cache of encodings.
 
+use std::path::Path;
+
 use ecphory_core::Progress;
-use ecphory_model::{CachedStates, Encoder, EncodingCache, Role, StateBuffer};
+use ecphory_model::{
+    CachedStates, Encoder, EncodingCache, Role, StateBuffer, TrainableEncoder, TrainableOptions,
+};
 
 use super::States;
 use crate::data::{Text, TrainingData};
 use crate::error::Result;
 use crate::ragged::Ragged;
+use crate::vocabulary::{DocumentCounts, Vocabulary};
 
 /// The states of the texts of a data set, read from the disk one by one, in half precision.
 pub struct CachedTexts<'a> {
     queries: CachedStates<'a>,
     documents: CachedStates<'a>,
+    vocabulary: Option<Vocabulary>,
 }
 
 impl<'a> CachedTexts<'a> {
@@ -30,7 +36,26 @@ impl<'a> CachedTexts<'a> {
             .map(|all: &'a [Text]| all.iter().map(|text| &*text.text).collect::<Vec<_>>());
         let queries = cache.states(&encoders[0], &queries, Role::Query, pool, progress)?;
         let documents = cache.states(&encoders[1], &documents, Role::Document, pool, progress)?;
-        Ok(Self { queries, documents })
+        Ok(Self { queries, documents, vocabulary: None })
+    }
+
+    /// Gives rows their terms: those of the documents, at most so many, with the vectors that the model in a directory has for
+    /// their tokens. Cost: one pass over the states of all documents, and the opening of the model.
+    ///
+    /// # Errors
+    /// As [`Vocabulary::new`] and [`TrainableEncoder::open`]; what reading says.
+    pub fn with_terms(mut self, init: &Path, terms_max: usize) -> Result<Self> {
+        let mut counts = DocumentCounts::default();
+        let mut buffer = StateBuffer::default();
+        for document in 0..self.documents.len() {
+            self.documents.read(document, &mut buffer)?;
+            counts.add(&buffer.tokens, &buffer.words);
+        }
+        let encoder = TrainableEncoder::open(init, &TrainableOptions::default())?;
+        let table = (encoder.word_vectors(), encoder.hidden());
+        let special = encoder.special_tokens();
+        self.vocabulary = Some(Vocabulary::new(&counts, &special, terms_max, table)?);
+        Ok(self)
     }
 }
 
@@ -48,7 +73,14 @@ impl States for CachedTexts<'_> {
         states.read(number as usize, &mut buffer)?;
         to.values.extend_from_slice(&buffer.rows);
         to.words.extend_from_slice(&buffer.words);
+        if let Some(vocabulary) = &self.vocabulary {
+            to.terms.extend(vocabulary.terms(&buffer.tokens, &buffer.words));
+        }
         to.offsets.push(to.rows() + buffer.tokens.len());
         Ok(())
+    }
+
+    fn vocabulary(&self) -> Option<&Vocabulary> {
+        self.vocabulary.as_ref()
     }
 }

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::matching::StateSlopes;
 use crate::ragged::Ragged;
 use crate::vectors::Vectors;
+use crate::vocabulary::Vocabulary;
 
 /// Where states are kept.
 pub trait States: Sync {
@@ -21,6 +22,21 @@ pub trait States: Sync {
     /// # Errors
     /// Where there is no such text, or reading failed.
     fn append(&self, role: Role, number: u32, to: &mut Ragged) -> Result<()>;
+
+    /// Returns the vocabulary whose terms the rows have; `None` where they have none.
+    fn vocabulary(&self) -> Option<&Vocabulary> {
+        None
+    }
+}
+
+/// Reads the states of texts, an item for each.
+pub(crate) fn rows(states: &dyn States, role: Role, numbers: &[u32]) -> Result<Ragged> {
+    let columns = states.columns();
+    let mut made = Ragged { columns, offsets: vec![0], ..Ragged::default() };
+    for &number in numbers {
+        states.append(role, number, &mut made)?;
+    }
+    Ok(made)
 }
 
 /// A body that only reads.
@@ -42,12 +58,7 @@ impl Body for Held<'_> {
     }
 
     fn read(&self, role: Role, numbers: &[u32]) -> Result<Ragged> {
-        let columns = self.states.columns();
-        let mut made = Ragged { columns, offsets: vec![0], ..Ragged::default() };
-        for &number in numbers {
-            self.states.append(role, number, &mut made)?;
-        }
-        Ok(made)
+        rows(self.states, role, numbers)
     }
 
     fn forward(&mut self, queries: &[u32], documents: &[u32]) -> Result<Sides> {

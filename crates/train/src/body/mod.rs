@@ -14,6 +14,7 @@ mod pieces;
 pub use bag::Bag;
 pub(crate) use bag::TABLE;
 pub use cached::CachedTexts;
+pub(crate) use held::rows;
 pub use held::{Held, States};
 pub use live::Live;
 pub use pieces::{PieceText, PieceTexts};

@@ -9,6 +9,7 @@ mod ar2;
 mod cet;
 mod colberter;
 mod contriever;
+mod inference_free;
 mod interpolation;
 mod jacolbert25;
 mod tas_b;
@@ -55,6 +56,7 @@ pub const CLAIMS: &[Claim] = &[
     interpolation::CLAIM,
     jacolbert25::CLAIM,
     colberter::CLAIM,
+    inference_free::CLAIM,
     contriever::CLAIM,
 ];
 

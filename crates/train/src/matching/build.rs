@@ -6,6 +6,7 @@ use crate::head::{
     Chain, Gate, Head, Lexical, Linear, Normalise, Parameter, Pooling, StaticTable, WordMean,
 };
 use crate::random::{Purpose, Random};
+use crate::vocabulary::Vocabulary;
 
 /// What heads begin with.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,11 @@ impl MatchingSpec {
 }
 
 impl ChainSpec {
-    fn build(&self, materials: &Materials<'_>, name: &str) -> Result<Chain> {
+    /// Makes the heads; what they learn is named after `name`.
+    ///
+    /// # Errors
+    /// As [`MatchingSpec::build`].
+    pub(crate) fn build(&self, materials: &Materials<'_>, name: &str) -> Result<Chain> {
         let mut chain = Chain::default();
         let mut columns = materials.columns;
         for (place, head) in self.0.iter().enumerate() {
@@ -85,10 +90,17 @@ impl ChainSpec {
     }
 }
 
-impl Materials<'_> {
+impl<'a> Materials<'a> {
     /// Those of heads that need no vocabulary.
     pub fn without_terms(columns: usize, pooling: Option<Pooling>, seed: u64) -> Self {
         Self { columns, pooling, terms: &[], idf: &[], seed }
+    }
+
+    /// Adds the terms of a vocabulary, where there is one.
+    #[must_use]
+    pub fn with_terms(self, vocabulary: Option<&'a Vocabulary>) -> Self {
+        let Some(vocabulary) = vocabulary else { return self };
+        Self { terms: vocabulary.vectors(), idf: vocabulary.idf(), ..self }
     }
 
     /// How many terms there are.

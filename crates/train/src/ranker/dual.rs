@@ -31,8 +31,8 @@ pub(crate) struct VectorLength {
 /// A body and a matching function.
 pub(crate) struct DualEncoder<'a> {
     level: Level,
-    body: Box<dyn Body + 'a>,
-    matching: Matching,
+    pub(crate) body: Box<dyn Body + 'a>,
+    pub(crate) matching: Matching,
     length: VectorLength,
     kept: Option<Kept>,
 }
@@ -169,6 +169,10 @@ impl Ranker for DualEncoder<'_> {
 
     fn units(&self, queries: usize, documents: usize) -> u64 {
         (queries + documents) as u64
+    }
+
+    fn dual(&self) -> Option<&DualEncoder<'_>> {
+        Some(self)
     }
 
     fn save(&mut self, directory: &Path) -> Result<()> {

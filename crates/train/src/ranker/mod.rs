@@ -104,6 +104,11 @@ pub(crate) trait Ranker {
     /// Returns how many texts [`Ranker::scores`] reads.
     fn units(&self, queries: usize, documents: usize) -> u64;
 
+    /// Returns itself where it makes vectors of either side.
+    fn dual(&self) -> Option<&DualEncoder<'_>> {
+        None
+    }
+
     /// Writes the model with its parameters as they are to a new directory.
     fn save(&mut self, directory: &Path) -> Result<()>;
 }

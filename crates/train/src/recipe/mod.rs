@@ -21,13 +21,14 @@ pub use settings::{
 pub(crate) use settings::{DENSE, LEXICAL, RANDOM};
 
 /// The recipes that are built in, each with its file.
-const NAMED: [(&str, &str); 6] = [
+const NAMED: [(&str, &str); 7] = [
     ("dense", include_str!("dense.toml")),
     ("cross", include_str!("cross.toml")),
     ("tas-b", include_str!("tas-b.toml")),
     ("cet", include_str!("cet.toml")),
     ("jacolbert25", include_str!("jacolbert25.toml")),
     ("colberter", include_str!("colberter.toml")),
+    ("inference-free", include_str!("inference-free.toml")),
 ];
 
 impl Recipe {

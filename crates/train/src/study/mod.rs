@@ -7,11 +7,13 @@
 //! Everything runs in memory, over vectors and states that were computed before; arms run side by side on the current pool, and give
 //! the same numbers on any number of threads.
 
+mod curve;
 mod fold;
 mod report;
 mod subject;
 mod trial;
 
+pub(crate) use curve::{Curve, common_cost};
 pub use fold::{Budget, Fold};
 pub use report::{ArmReport, Contrast, Mechanism, Report, Verdict};
 pub(crate) use subject::all_scores;

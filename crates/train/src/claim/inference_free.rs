@@ -1,0 +1,181 @@
+//! Inference-free sparse retrieval (Geng, Ru, Yang 2024): documents get learned weights of terms, queries are looked up in a table. With the
+//! IDF of terms in the matching function such a model ranks better than with flat weights, at equal FLOPS, and learns more from a
+//! dense and a lexical teacher together than from either.
+//!
+//! The head is a square map of cached token states and the model's own word vectors, of which the map alone and the terms' biases
+//! learn; it reads the mean state of each whole word instead of every token, which halves its cost, and weighs the
+//! collection's own word pieces. `MiniLM` has no head over words to begin from: [`BagOfTerms`] makes one from the documents, once for
+//! all arms. Every way to train is run with several weights of the penalty, and compared where its documents are as sparse.
+
+mod search;
+
+use crate::bag_of_terms::BagOfTerms;
+use crate::claim::{Claim, Examination, Findings, Outcomes, add_arms};
+use crate::error::{Error, Result};
+use crate::matching::{MatchingSpec, Materials};
+use crate::optimiser::Tensors;
+use crate::recipe::Recipe;
+use crate::study::{Arm, Curve, Mechanism, Run, Setup, Subject, Trial, common_cost, contrast};
+use search::{EXPANSIONS, FLOPS, TERMS, search};
+
+pub(super) const CLAIM: Claim = Claim {
+    name: "inference-free",
+    paper: "Geng, Ru, Yang 2024, Towards Competitive Search Relevance For Inference-Free Learned Sparse Retrievers",
+    says: "at equal FLOPS, queries that are looked up as IDF rank better than queries of flat weights",
+    metric: "nDCG@10",
+    tier: "T1",
+    needs_states: true,
+    rates: &[1e-3, 4e-3],
+    examine,
+};
+
+const IDF: &str = "IDF, both teachers";
+const FLAT: &str = "flat, both teachers";
+const DENSE: &str = "IDF, dense teacher";
+const LEXICAL: &str = "IDF, lexical teacher";
+
+/// The weights of the penalty that every way to train is run with, in ascending order.
+const PENALTIES: [&str; 3] = ["0.002", "0.02", "0.2"];
+/// Over how many steps a penalty comes up: half of them.
+const RAMP: u64 = 24;
+
+/// What stands on both sides of a contrast.
+const CONTRASTS: [(&str, &str); 3] = [(IDF, FLAT), (IDF, DENSE), (IDF, LEXICAL)];
+
+const WARM_UP: BagOfTerms =
+    BagOfTerms { steps: 150, documents: 32, rate: 2e-3, emphasis: 10.0, seed: 1 };
+
+fn recipe() -> Result<Recipe> {
+    Recipe::named("inference-free")?.with([
+        "matching=dot(table | words > linear > lexical)",
+        "schedule.epochs=4",
+        "schedule.patience=0",
+        "schedule.dev=0",
+    ])
+}
+
+/// The ways to train, with what they change in the recipe.
+fn ways() -> [(&'static str, &'static str); 4] {
+    [
+        (IDF, "loss=kl"),
+        (FLAT, "matching=dot(ones | words > linear > lexical)"),
+        (DENSE, "teachers=[\"30*min-max(dense)\"]"),
+        (LEXICAL, "teachers=[\"30*min-max(bm25)\"]"),
+    ]
+}
+
+fn name(way: &str, penalty: &str) -> String {
+    format!("{way}, penalty {penalty}")
+}
+
+fn examine(examination: &Examination<'_>) -> Result<Findings> {
+    let recipe = recipe()?;
+    let mut arms = vec![Arm::ranked_by("BM25", "bm25"), Arm::untrained()];
+    for (way, change) in ways() {
+        for penalty in PENALTIES {
+            let penalised = format!("penalty={penalty}*flops(ramp={RAMP})");
+            arms.push(Arm::of(&name(way, penalty), &recipe, &[change, &penalised])?);
+        }
+    }
+    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+    let mut findings = Findings::default();
+    for subject in examination.subjects {
+        let first = first_values(&recipe, subject)?;
+        let mut outcomes = Outcomes::new();
+        for arm in &arms {
+            let outcome = examination.run(subject, arm, &|trial| run(trial, &first))?;
+            outcomes.insert(arm.name.clone(), outcome);
+        }
+        add_arms(subject, &names, &outcomes, &mut findings.arms)?;
+        compare(subject, &outcomes, &mut findings)?;
+        findings.mechanisms.extend(of_outcomes(subject, &outcomes));
+        findings.mechanisms.extend(search::mechanisms(&recipe, subject)?);
+    }
+    Ok(findings)
+}
+
+/// Learns the heads of documents from the documents alone.
+fn first_values(recipe: &Recipe, subject: &Subject<'_>) -> Result<Tensors> {
+    let states = subject.parts().states.ok_or(Error::Nothing { what: "states of tokens" })?;
+    let matching: MatchingSpec = recipe.matching.parse()?;
+    let materials = Materials::without_terms(states.columns(), None, WARM_UP.seed);
+    let materials = materials.with_terms(states.vocabulary());
+    let documents = subject.data().documents().len() as u32;
+    WARM_UP.run(states, documents, (&matching.branches[0].document, "0.document"), &materials)
+}
+
+/// Trains from the values that all arms have in common, and searches.
+fn run(trial: &Trial<'_>, first: &Tensors) -> Result<Run> {
+    let Some(recipe) = &trial.arm.recipe else { return trial.run() };
+    let sources = trial.subject.sources();
+    let setup = Setup { subject: trial.subject, train: &trial.fold.train, seed: trial.seed };
+    let mined = setup.mined(recipe, &sources)?;
+    let mut course = setup.course(recipe, &mined, &sources)?;
+    course.set(first)?;
+    let mut run = Run::default();
+    let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
+    trial.steps(&mut course, recipe, 0..steps, &mut run)?;
+    let documents = trial.subject.data().documents().len() as u32;
+    let found = search(&course, &trial.fold.test, documents)?;
+    run.values = trial.judge(&found.scores)?;
+    run.notes.extend(found.notes());
+    Ok(run)
+}
+
+fn note(outcomes: &Outcomes, arm: &str, note: &str) -> f64 {
+    outcomes.get(arm).and_then(|outcome| outcome.notes.get(note)).copied().unwrap_or(f64::NAN)
+}
+
+/// Compares ways to train where they cost the same.
+fn compare(subject: &Subject<'_>, outcomes: &Outcomes, findings: &mut Findings) -> Result<()> {
+    let curve = |way: &str| {
+        let arms = PENALTIES.map(|penalty| name(way, penalty));
+        let points = arms.iter().map(|arm| (note(outcomes, arm, FLOPS), &outcomes[arm]));
+        Curve::new(points.collect()).ok_or(Error::Nothing { what: "points of a curve" })
+    };
+    for (better, worse) in CONTRASTS {
+        let (of_better, of_worse) = (curve(better)?, curve(worse)?);
+        let (cost, is_common) = common_cost(&of_better, &of_worse);
+        let (of_better, of_worse) = (of_better.at(cost), of_worse.at(cost));
+        let found = contrast(
+            subject,
+            (&format!("{better}, at {cost:.2} FLOPS"), &of_better),
+            (&format!("{worse}, at {cost:.2} FLOPS"), &of_worse),
+        )?;
+        if (better, worse) == CONTRASTS[0] {
+            findings.contrasts.push(found);
+            findings.mechanisms.push(Mechanism {
+                collection: subject.name().to_owned(),
+                says: "documents of both get as sparse as those of the other".to_owned(),
+                seen: format!("compared at {cost:.2} terms a query and document have in common"),
+                holds: is_common,
+            });
+        } else {
+            findings.others.push(found);
+        }
+    }
+    Ok(())
+}
+
+/// What the runs with different penalties should show.
+fn of_outcomes(subject: &Subject<'_>, outcomes: &Outcomes) -> [Mechanism; 2] {
+    let flops = PENALTIES.map(|penalty| note(outcomes, &name(IDF, penalty), FLOPS));
+    let written = flops.map(|flops| format!("{flops:.3}")).join(", ");
+    let lightest = name(IDF, PENALTIES[0]);
+    let [terms, expansions] = [TERMS, EXPANSIONS].map(|what| note(outcomes, &lightest, what));
+    let collection = subject.name().to_owned();
+    [
+        Mechanism {
+            collection: collection.clone(),
+            says: "FLOPS fall as the penalty rises".to_owned(),
+            seen: format!("{written} with {}", PENALTIES.join(", ")),
+            holds: flops.is_sorted_by(|a, b| a > b),
+        },
+        Mechanism {
+            collection,
+            says: "documents weigh terms that are not in their text".to_owned(),
+            seen: format!("{expansions:.1} of {terms:.1} a document, with {}", PENALTIES[0]),
+            holds: expansions > 0.0,
+        },
+    ]
+}

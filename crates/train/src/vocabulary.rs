@@ -1,0 +1,166 @@
+//! The vocabulary of a collection: the word pieces that its documents have, as the terms of lexical heads and static tables.
+//!
+//! A model's own vocabulary has some 30,000 pieces, of which a collection uses a part. A head over that part alone costs as
+//! much less, and weighs the same: no document could get its other terms from its text. Special tokens are no terms, nor are
+//! tokens that are part of no word (a prompt's, or those of a word that was cut).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+
+use crate::error::{Error, Result};
+use crate::ragged::NO_TERM;
+
+/// Terms with their documents counted, and the vectors of their tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vocabulary {
+    /// The token of each term, in ascending order.
+    tokens: Vec<u32>,
+    terms: FxHashMap<u32, u32>,
+    idf: Vec<f32>,
+    vectors: Vec<f32>,
+}
+
+/// In how many documents tokens are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentCounts {
+    documents: u64,
+    of_tokens: BTreeMap<u32, u64>,
+}
+
+impl DocumentCounts {
+    /// Adds a document: its tokens, and the words that they are parts of, 0 for none; each token counts once.
+    pub fn add(&mut self, tokens: &[u32], words: &[u32]) {
+        self.documents += 1;
+        let of_words = tokens.iter().zip(words).filter(|(_, word)| **word != 0);
+        let distinct: BTreeSet<u32> = of_words.map(|(&token, _)| token).collect();
+        for token in distinct {
+            *self.of_tokens.entry(token).or_default() += 1;
+        }
+    }
+
+    /// The weight of a term of `count` documents that BM25 gives it: `ln(1 + (N - n + ½) / (n + ½))`, never below 0.
+    fn idf(&self, count: u64) -> f32 {
+        let (documents, count) = (self.documents as f64, count as f64);
+        ((documents - count + 0.5) / (count + 0.5)).ln_1p() as f32
+    }
+}
+
+impl Vocabulary {
+    /// Takes the tokens that are in some document and are not `special`, at most `terms_max`: those of most documents, and of
+    /// as many the lower token. `table` has the vectors of all tokens, of `columns` values each.
+    ///
+    /// # Errors
+    /// No token, or one that the table does not have.
+    pub fn new(
+        counts: &DocumentCounts,
+        special: &[u32],
+        terms_max: usize,
+        (table, columns): (&[f32], usize),
+    ) -> Result<Self> {
+        let mut kept: Vec<(u32, u64)> =
+            counts.of_tokens.iter().map(|(&token, &count)| (token, count)).collect();
+        kept.retain(|(token, _)| !special.contains(token));
+        kept.sort_by_key(|&(token, count)| (Reverse(count), token));
+        kept.truncate(terms_max);
+        kept.sort_unstable();
+        if kept.is_empty() || columns == 0 {
+            return Err(Error::Nothing { what: "terms of a vocabulary" });
+        }
+        let mut vectors = Vec::with_capacity(kept.len() * columns);
+        for &(token, _) in &kept {
+            let row = table.chunks_exact(columns).nth(token as usize);
+            let (number, count) = (token.into(), table.len() / columns);
+            vectors.extend_from_slice(row.ok_or(Error::Outside {
+                what: "token",
+                number,
+                count,
+            })?);
+        }
+        let tokens: Vec<u32> = kept.iter().map(|&(token, _)| token).collect();
+        let terms = tokens.iter().zip(0..).map(|(&token, term)| (token, term)).collect();
+        let idf = kept.iter().map(|&(_, count)| counts.idf(count)).collect();
+        Ok(Self { tokens, terms, idf, vectors })
+    }
+
+    /// Returns the tokens of its terms, in ascending order.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Returns the IDF of each term over the documents.
+    pub fn idf(&self) -> &[f32] {
+        &self.idf
+    }
+
+    /// Returns the vectors of its terms, end to end.
+    pub fn vectors(&self) -> &[f32] {
+        &self.vectors
+    }
+
+    /// Returns the terms of tokens, [`NO_TERM`] for those that are none and those that are part of no word.
+    pub fn terms<'v>(
+        &'v self,
+        tokens: &'v [u32],
+        words: &'v [u32],
+    ) -> impl Iterator<Item = u32> + 'v {
+        let term = |token: &u32| self.terms.get(token).copied().unwrap_or(NO_TERM);
+        let of_word = move |(token, &word)| if word == 0 { NO_TERM } else { term(token) };
+        tokens.iter().zip(words).map(of_word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draws::Draws;
+
+    const TABLE: [f32; 20] =
+        [0., 0.5, 1., 1.5, 2., 2.5, 3., 3.5, 4., 4.5, 5., 5.5, 6., 6.5, 7., 7.5, 8., 8.5, 9., 9.5];
+
+    fn counts(documents: &[&[u32]]) -> DocumentCounts {
+        let mut counts = DocumentCounts::default();
+        for document in documents {
+            counts.add(document, &vec![7; document.len()]);
+        }
+        counts
+    }
+
+    #[test]
+    fn weights_are_those_of_a_plain_count() {
+        let mut draws = Draws::new(3);
+        let texts: Vec<Vec<u32>> =
+            (0..30).map(|_| (0..6).map(|_| draws.below(8) as u32).collect()).collect();
+        let documents: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let made = Vocabulary::new(&counts(&documents), &[0, 9], 99, (&TABLE, 2)).unwrap();
+        assert_eq!(made.tokens(), [1, 2, 3, 4, 5, 6, 7]);
+        for (&token, &idf) in made.tokens().iter().zip(made.idf()) {
+            let with = texts.iter().filter(|text| text.contains(&token)).count() as f64;
+            let expected = (1.0 + (30.0 - with + 0.5) / (with + 0.5)).ln();
+            assert!((f64::from(idf) - expected).abs() < 1e-6 && idf > 0.0, "{token}: {idf}");
+        }
+        assert_eq!(made.vectors()[..4], [1.0, 1.5, 2.0, 2.5]);
+    }
+
+    #[test]
+    fn special_tokens_and_those_of_no_word_are_no_terms() {
+        let mut counts = counts(&[&[1, 3, 5, 2], &[1, 5, 2]]);
+        counts.add(&[8, 4], &[0, 1]);
+        let made = Vocabulary::new(&counts, &[1, 2], 99, (&TABLE, 2)).unwrap();
+        assert_eq!(made.tokens(), [3, 4, 5]);
+        let terms: Vec<u32> = made.terms(&[1, 5, 3, 3, 8, 7], &[5, 5, 5, 0, 5, 5]).collect();
+        assert_eq!(terms, [NO_TERM, 2, 0, NO_TERM, NO_TERM, NO_TERM]);
+    }
+
+    #[test]
+    fn a_limit_keeps_what_most_documents_have() {
+        let counts = counts(&[&[5, 6], &[5, 6, 4], &[5, 3]]);
+        let of = |most| Vocabulary::new(&counts, &[], most, (&TABLE, 2)).unwrap();
+        assert_eq!(of(2).tokens(), [5, 6]);
+        assert_eq!(of(3).tokens(), [3, 5, 6]);
+        assert!(Vocabulary::new(&counts, &[3, 4, 5, 6], 9, (&TABLE, 2)).is_err());
+        let outside = Vocabulary::new(&counts, &[], 9, (&TABLE[..12], 2)).unwrap_err();
+        assert!(outside.to_string().contains("token"), "{outside}");
+    }
+}
