@@ -72,6 +72,7 @@ fn reduction(subject: &Subject<'_>) -> Result<Mechanism> {
             tokens as f64 / documents,
             tokens as f64 / words as f64
         ),
+        asserted: true,
         holds: tokens as f64 >= REDUCTION * words as f64,
     })
 }

@@ -131,12 +131,14 @@ fn mechanisms(subject: &Subject<'_>, outcomes: &Outcomes) -> Result<Vec<Mechanis
     );
     let [crops, sentences] = [CROP, ICT].map(|arm| note(arm, run::SHARED));
     let what = "share of a view's distinct pieces that the other view has";
-    let shared = greater(subject, what, ("crops", crops?), ("a sentence and the rest", sentences?));
+    let shared = greater(subject, what, ("crops", crops?), ("a sentence and the rest", sentences?))
+        .observed();
     let (own, counted) = (note(CROP, run::OWN)?, note(CROP, run::OWN_COUNTED)?);
     let queue = Mechanism {
         collection: subject.name().to_owned(),
         says: "keys in the queue that are of a row's own document are never negatives".to_owned(),
         seen: format!("{counted:.0} of {own:.0} a run"),
+        asserted: true,
         holds: counted == 0.0,
     };
     Ok(vec![told, shared, queue])

@@ -148,6 +148,7 @@ fn compare(subject: &Subject<'_>, outcomes: &Outcomes, findings: &mut Findings) 
                 collection: subject.name().to_owned(),
                 says: "documents of both get as sparse as those of the other".to_owned(),
                 seen: format!("compared at {cost:.2} terms a query and document have in common"),
+                asserted: true,
                 holds: is_common,
             });
         } else {
@@ -169,12 +170,14 @@ fn of_outcomes(subject: &Subject<'_>, outcomes: &Outcomes) -> [Mechanism; 2] {
             collection: collection.clone(),
             says: "FLOPS fall as the penalty rises".to_owned(),
             seen: format!("{written} with {}", PENALTIES.join(", ")),
+            asserted: true,
             holds: flops.is_sorted_by(|a, b| a > b),
         },
         Mechanism {
             collection,
             says: "documents weigh terms that are not in their text".to_owned(),
             seen: format!("{expansions:.1} of {terms:.1} a document, with {}", PENALTIES[0]),
+            asserted: true,
             holds: expansions > 0.0,
         },
     ]

@@ -168,6 +168,7 @@ fn equal_sets(subject: &Subject<'_>, pairs: &[Pair]) -> Mechanism {
             per_fold(&|pair| answers(&pair.extrapolation).iter().sum()),
             per_fold(&|pair| pair.unmatched),
         ),
+        asserted: true,
         holds: pairs
             .iter()
             .all(|pair| answers(&pair.interpolation) == answers(&pair.extrapolation)),
@@ -221,6 +222,7 @@ fn no_gap_before_training(
             "at most {} of {} and {} of {}",
             gaps[0], contestants[0].name, gaps[1], contestants[1].name
         ),
+        asserted: true,
         holds: gaps.iter().all(|&gap| gap == 0.0),
     })
 }

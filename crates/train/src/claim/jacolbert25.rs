@@ -87,6 +87,7 @@ fn steadiness(recipe: &Recipe, subject: &Subject<'_>) -> Result<Mechanism> {
             of_mean / OBSERVED as f64,
             of_training / OBSERVED as f64
         ),
+        asserted: true,
         holds: of_mean < of_training,
     })
 }

@@ -239,6 +239,7 @@ pub(crate) fn greater(
         collection: subject.name().to_owned(),
         says: format!("{what}: {more} above {less}"),
         seen: format!("{of_more:.4} against {of_less:.4}"),
+        asserted: true,
         holds: of_more > of_less,
     }
 }

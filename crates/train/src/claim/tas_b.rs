@@ -67,10 +67,12 @@ fn mechanisms(
 ) -> Result<Vec<Mechanism>> {
     let (tas, random) = ("TAS, both teachers", "random, both teachers");
     let mut seen = Vec::new();
-    for note in ["teacher's score of in-batch negatives", "gradient norm"] {
+    let rises = |note: &str| {
         let of = |arm: &str| outcomes[arm].notes.get(note).copied().unwrap_or(f64::NAN);
-        seen.push(greater(subject, note, (tas, of(tas)), (random, of(random))));
-    }
+        greater(subject, note, (tas, of(tas)), (random, of(random)))
+    };
+    seen.push(rises("teacher's score of in-batch negatives"));
+    seen.push(rises("gradient norm").observed());
     let (uniform, balanced) = evenness(recipe, subject)?;
     let what = "evenness of the margins of sampled pairs";
     seen.push(greater(subject, what, ("balanced", balanced), ("uniform", uniform)));

@@ -83,8 +83,18 @@ pub struct Mechanism {
     pub says: String,
     /// What was seen.
     pub seen: String,
+    /// Whether it is so on any collection and with any seed, so that a run of one fold can assert it; the verdict counts it either way.
+    pub asserted: bool,
     /// Whether that is it.
     pub holds: bool,
+}
+
+impl Mechanism {
+    /// Leaves it out of what a run of one fold asserts: data or luck decide.
+    #[must_use]
+    pub fn observed(self) -> Self {
+        Self { asserted: false, ..self }
+    }
 }
 
 /// The p-value below which a difference counts.
@@ -134,6 +144,7 @@ mod tests {
             collection: "c".into(),
             says: "more".into(),
             seen: "less".into(),
+            asserted: true,
             holds,
         };
         let of = |contrasts: &[(f64, f64)], holds: &[bool]| {

@@ -77,7 +77,8 @@ impl<'a> Features<'a> {
     fn append(&self, query: u32, documents: &[u32], to: &mut Vec<f32>) -> Result<()> {
         let (queries, all) = self.subject.vectors();
         let (columns, width) = (queries.columns(), all.count());
-        // Values of unit vectors are about the reciprocal root of their number.
+        // All products, or all differences, together weigh about as much as one ranker's score at first: a few hundred queries would learn such
+        // vectors by heart before the three scores had a say.
         let root = (columns as f32).sqrt();
         let of_query = queries.row(query as usize);
         for &document in documents {
@@ -87,8 +88,8 @@ impl<'a> Features<'a> {
                 return Err(Error::Outside { what, number, count: width });
             }
             let pairs = || of_query.iter().zip(all.row(place));
-            to.extend(pairs().map(|(q, d)| root * root * q * d));
-            to.extend(pairs().map(|(q, d)| root * (q - d).abs()));
+            to.extend(pairs().map(|(q, d)| root * q * d));
+            to.extend(pairs().map(|(q, d)| (q - d).abs()));
             to.extend(self.scores.iter().map(|scores| scores[query as usize * width + place]));
         }
         Ok(())

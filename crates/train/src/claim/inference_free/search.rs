@@ -114,12 +114,14 @@ pub(super) fn mechanisms(recipe: &Recipe, subject: &Subject<'_>) -> Result<[Mech
             collection: collection.clone(),
             says: "queries need no encoder: their weights are looked up by tokens alone".to_owned(),
             seen: format!("{equal} of {queries} queries weigh the same where all states are NaN"),
+            asserted: true,
             holds: equal == queries,
         },
         Mechanism {
             collection,
             says: "special tokens weigh nothing".to_owned(),
             seen: format!("{terms} of {special} in queries have a term"),
+            asserted: true,
             holds: special > 0 && terms == 0,
         },
     ])
