@@ -106,6 +106,6 @@ fn mechanisms(subject: &Subject<'_>, outcomes: &Outcomes) -> Vec<Mechanism> {
         MARGINS.map(|name| (name, outcomes[AR2].notes.get(name).copied().unwrap_or(f64::NAN)));
     vec![
         greater(subject, "AR2's ranker", ranked, before),
-        greater(subject, "AR2's ranker", ranked, retrieved),
+        greater(subject, "AR2's ranker", ranked, retrieved).observed(),
     ]
 }
