@@ -149,14 +149,13 @@ fn a_claim_ends_with_a_verdict() {
 #[test]
 fn a_claim_without_labels_is_seen_on_the_way() {
     let place = place();
-    // Three sentences of words that no other sentence of the document has.
+    // Three sentences, each of a word that no other sentence of the document has.
     let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
     let mut corpus = String::new();
     for number in 0..20 {
-        let word =
-            |j: usize| format!("{}{}", letter(7 * number + 5 * j), letter(11 * number + 3 * j));
-        let sentence = |first: usize| (first..first + 4).map(word).collect::<Vec<_>>().join(" ");
-        let text = [0, 4, 8].map(sentence).join(" . ");
+        let word = |j: usize| format!("{}{} ", letter(3 * number + j), letter(5 * number + j));
+        let [first, second, third] = [0, 1, 2].map(|j| word(j).repeat(5));
+        let text = format!("{first}. {second}! {third}");
         let id = format!("d{}{}", number / 4, (number / 4 + 1 + number % 4) % 5);
         writeln!(corpus, "{}", json!({"_id": id, "text": text})).unwrap();
     }

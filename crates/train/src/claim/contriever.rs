@@ -121,7 +121,7 @@ fn mechanisms(subject: &Subject<'_>, outcomes: &Outcomes) -> Result<Vec<Mechanis
     let note = |arm: &str, note: &'static str| {
         outcomes[arm].notes.get(note).copied().ok_or(Error::Nothing { what: "notes of an arm" })
     };
-    let apart = "share of unseen pairs of crops that are told from 255 others";
+    let apart = "share of unseen pairs of crops that are told from those of other documents";
     let before = note(CROP, run::APART_BEFORE)?;
     let told = greater(
         subject,
