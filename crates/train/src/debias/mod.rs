@@ -1,7 +1,7 @@
 //! Training on labels of a pool without taking what is unlabelled for irrelevant: coupled estimation (after Cai et al. 2022, CET).
 //!
 //! A document has a label where it was selected for judging *and* is relevant. The ranker estimates the second; a small model
-//! of selection, [`Selection`], the first, from what a pool goes by: a lexical score, the place that it gives, and the length of the
+//! of selection, `Selection`, the first, from what a pool goes by: a lexical score, the place that it gives, and the length of the
 //! document. Each is trained with weights that the other gives: a positive counts inversely to how likely it was selected, and an
 //! unlabelled candidate as much as it is likely not to be relevant, `(1 - r) / (1 - s·r)`.
 //!
