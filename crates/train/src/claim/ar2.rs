@@ -91,11 +91,7 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
             let refreshes = ![STATIC, UNREFRESHED].contains(&trial.arm.name.as_str());
             Game { rules: &rules, features: &features, trial, recipe, refreshes }.play()
         };
-        let mut outcomes = Outcomes::new();
-        for arm in &plan.arms {
-            outcomes.insert(arm.name.clone(), examination.run(subject, arm, &runner)?);
-        }
-        plan.report(subject, &outcomes, &mut findings)?;
+        plan.run_on(examination, subject, &runner, &mut findings)?;
     }
     Ok(findings)
 }

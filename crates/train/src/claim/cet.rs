@@ -63,12 +63,7 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
             others: &[(NAIVE, RANDOM), (NAIVE, LEXICAL), (COUPLED, ORACLE), (ORACLE, NAIVE)],
             mechanisms: &mechanisms,
         };
-        let mut outcomes = Outcomes::new();
-        for arm in &plan.arms {
-            let outcome = examination.run(study.visible, arm, &|trial| study.run(trial))?;
-            outcomes.insert(arm.name.clone(), outcome);
-        }
-        plan.report(study.visible, &outcomes, &mut findings)?;
+        plan.run_on(examination, study.visible, &|trial| study.run(trial), &mut findings)?;
     }
     Ok(findings)
 }
@@ -151,9 +146,7 @@ impl Study<'_> {
             }
         }
         let mut course = setup.course(recipe, &mined, &sources)?;
-        let mut run = Run::default();
-        let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
-        trial.steps(&mut course, recipe, 0..steps, &mut run)?;
+        let mut run = trial.trained(&mut course, recipe)?;
         run.values = judge.judged(&mut course)?;
         Ok(run)
     }

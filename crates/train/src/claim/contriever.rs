@@ -66,28 +66,23 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
         arms.push(arm(name, &recipe)?);
     }
     arms.extend([arm(FEW, &with_labels)?, arm(PRETRAINED_FEW, &with_labels)?]);
+    let plan = Plan {
+        arms,
+        deciding: (CROP, ICT),
+        others: &[
+            (CROP, UNTRAINED),
+            (ICT, UNTRAINED),
+            (DELETED, CROP),
+            (DELETED, IN_BATCH),
+            (DELETED, BM25),
+            (PRETRAINED_FEW, FEW),
+        ],
+        mechanisms: &mechanisms,
+    };
     let mut findings = Findings::default();
     for subject in examination.subjects {
         let trained = pretrained(examination, subject, &recipe)?;
-        let mut outcomes = Outcomes::new();
-        for arm in &arms {
-            let outcome = examination.run(subject, arm, &|trial| of_arm(trial, &trained))?;
-            outcomes.insert(arm.name.clone(), outcome);
-        }
-        let plan = Plan {
-            arms: arms.clone(),
-            deciding: (CROP, ICT),
-            others: &[
-                (CROP, UNTRAINED),
-                (ICT, UNTRAINED),
-                (DELETED, CROP),
-                (DELETED, IN_BATCH),
-                (DELETED, BM25),
-                (PRETRAINED_FEW, FEW),
-            ],
-            mechanisms: &|subject: &Subject<'_>, outcomes: &Outcomes| mechanisms(subject, outcomes),
-        };
-        plan.report(subject, &outcomes, &mut findings)?;
+        plan.run_on(examination, subject, &|trial| of_arm(trial, &trained), &mut findings)?;
     }
     Ok(findings)
 }

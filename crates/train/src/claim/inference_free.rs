@@ -81,11 +81,7 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
     let mut findings = Findings::default();
     for subject in examination.subjects {
         let first = first_values(&recipe, subject)?;
-        let mut outcomes = Outcomes::new();
-        for arm in &arms {
-            let outcome = examination.run(subject, arm, &|trial| run(trial, &first))?;
-            outcomes.insert(arm.name.clone(), outcome);
-        }
+        let outcomes = examination.run(subject, &arms, &|trial| run(trial, &first))?;
         add_arms(subject, &names, &outcomes, &mut findings.arms)?;
         compare(subject, &outcomes, &mut findings)?;
         findings.mechanisms.extend(of_outcomes(subject, &outcomes));
@@ -112,9 +108,7 @@ fn run(trial: &Trial<'_>, first: &Tensors) -> Result<Run> {
     let mined = setup.mined(recipe, &sources)?;
     let mut course = setup.course(recipe, &mined, &sources)?;
     course.set(first)?;
-    let mut run = Run::default();
-    let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
-    trial.steps(&mut course, recipe, 0..steps, &mut run)?;
+    let mut run = trial.trained(&mut course, recipe)?;
     let documents = trial.subject.data().documents().len() as u32;
     let found = search(&course, &trial.fold.test, documents)?;
     run.values = trial.judge(&found.scores)?;

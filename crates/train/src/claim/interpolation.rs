@@ -81,17 +81,13 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
     let mut findings = Findings::default();
     for subject in examination.subjects {
         let likeness = Likeness::of(subject)?;
-        let mut outcomes = Outcomes::new();
-        for arm in &untrained {
-            let outcome = examination.run(subject, arm, &|trial| trial.run())?;
-            outcomes.insert(arm.name.clone(), outcome);
-        }
+        let mut outcomes = examination.run(subject, &untrained, &|trial| trial.run())?;
         for (regime, arm) in contestants.iter().flat_map(|one| &one.arms) {
             let runner = |trial: &Trial<'_>| {
                 let pair = likeness.pair(trial.fold, trial.seed)?;
                 Trial { fold: pair.of(*regime), ..*trial }.run()
             };
-            outcomes.insert(arm.name.clone(), examination.run(subject, arm, &runner)?);
+            outcomes.extend(examination.run(subject, [arm], &runner)?);
         }
         let names = untrained.iter().map(|arm| arm.name.as_str());
         let names: Vec<&str> =

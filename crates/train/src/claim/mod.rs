@@ -126,15 +126,19 @@ pub(crate) struct Examination<'e> {
 }
 
 impl Examination<'_> {
-    /// Runs an arm on a subject.
-    pub(crate) fn run(
+    /// Runs arms on a subject.
+    pub(crate) fn run<'a>(
         &self,
         subject: &Subject<'_>,
-        arm: &Arm,
+        arms: impl IntoIterator<Item = &'a Arm>,
         runner: &Runner<'_>,
-    ) -> Result<Outcome> {
+    ) -> Result<Outcomes> {
         let (metric, progress) = (self.metric, self.progress);
-        Task { subject, arm, metric, runner, progress }.run(self.budget)
+        let outcome = |arm: &Arm| {
+            let found = Task { subject, arm, metric, runner, progress }.run(self.budget)?;
+            Ok((arm.name.clone(), found))
+        };
+        arms.into_iter().map(outcome).collect()
     }
 }
 
@@ -167,23 +171,20 @@ impl Plan<'_> {
     pub(crate) fn run(&self, examination: &Examination<'_>) -> Result<Findings> {
         let mut findings = Findings::default();
         for subject in examination.subjects {
-            let mut outcomes = Outcomes::new();
-            for arm in &self.arms {
-                let outcome = examination.run(subject, arm, &|trial| trial.run())?;
-                outcomes.insert(arm.name.clone(), outcome);
-            }
-            self.report(subject, &outcomes, &mut findings)?;
+            self.run_on(examination, subject, &|trial| trial.run(), &mut findings)?;
         }
         Ok(findings)
     }
 
-    /// Adds what was found on a subject.
-    pub(crate) fn report(
+    /// Runs all arms on a subject, and adds what was found.
+    pub(crate) fn run_on(
         &self,
+        examination: &Examination<'_>,
         subject: &Subject<'_>,
-        outcomes: &Outcomes,
+        runner: &Runner<'_>,
         findings: &mut Findings,
     ) -> Result<()> {
+        let outcomes = &examination.run(subject, &self.arms, runner)?;
         let names: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
         add_arms(subject, &names, outcomes, &mut findings.arms)?;
         let compare = |(better, worse): (&str, &str)| {

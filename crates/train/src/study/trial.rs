@@ -102,9 +102,7 @@ impl Trial<'_> {
         let setup = Setup { subject: self.subject, train: &self.fold.train, seed: self.seed };
         let mined = setup.mined(recipe, &sources)?;
         let mut course = setup.course(recipe, &mined, &sources)?;
-        let mut run = Run::default();
-        let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
-        self.steps(&mut course, recipe, 0..steps, &mut run)?;
+        let mut run = self.trained(&mut course, recipe)?;
         run.values = self.judged(&mut course)?;
         Ok(run)
     }
@@ -120,18 +118,12 @@ impl Trial<'_> {
         Ok(Run { values: self.judge(&scores)?, notes: BTreeMap::new() })
     }
 
-    /// Trains for some steps, and notes the means of what they saw.
-    pub(crate) fn steps(
-        &self,
-        course: &mut Course<'_>,
-        recipe: &Recipe,
-        steps: std::ops::Range<u64>,
-        run: &mut Run,
-    ) -> Result<()> {
-        let total = course.steps_per_epoch * recipe.schedule.epochs as u64;
-        let rate = Rate::new(recipe.optimiser.schedule.parse()?, total)?;
-        let count = (steps.end - steps.start).max(1) as f64;
-        for step in steps {
+    /// Trains for as long as a recipe says, and notes the means of what the steps saw; nothing is judged yet.
+    pub(crate) fn trained(&self, course: &mut Course<'_>, recipe: &Recipe) -> Result<Run> {
+        let mut run = Run::default();
+        let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
+        let rate = Rate::new(recipe.optimiser.schedule.parse()?, steps)?;
+        for step in 0..steps {
             let loss = course.step(step, self.rate * rate.factor(step) as f32)?;
             let seen = course.seen;
             for (name, value) in [
@@ -140,11 +132,11 @@ impl Trial<'_> {
                 ("teacher's score of in-batch negatives", seen.in_batch_teacher),
             ] {
                 if value.is_finite() {
-                    *run.notes.entry(name).or_default() += value / count;
+                    *run.notes.entry(name).or_default() += value / steps.max(1) as f64;
                 }
             }
         }
-        Ok(())
+        Ok(run)
     }
 
     /// Searches with the queries of the fold.

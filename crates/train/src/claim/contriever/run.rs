@@ -152,9 +152,7 @@ pub(super) fn few_shot(trial: &Trial<'_>, table: Option<&[f32]>) -> Result<Run> 
     let setup = Setup { subject, train: &train, seed: trial.seed };
     let mined = setup.mined(recipe, &sources)?;
     let mut course = setup.course_of(recipe, (&mined, &sources), Box::new(bag), None)?;
-    let mut run = Run::default();
-    let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
-    trial.steps(&mut course, recipe, 0..steps, &mut run)?;
+    let mut run = trial.trained(&mut course, recipe)?;
     run.values = trial.judged(&mut course)?;
     Ok(run)
 }
