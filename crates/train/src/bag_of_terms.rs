@@ -17,9 +17,7 @@ use crate::body::{States, rows};
 use crate::error::{Error, Result};
 use crate::head::{Chain, Head, LexicalActivation, Parameter};
 use crate::matching::{ChainSpec, HeadSpec, Materials};
-use crate::optimiser::{
-    AdamW, AdamWSettings, Gradient, Group, Optimiser, Pace, Slot, Tensors, Update,
-};
+use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Pace, Tensors, Update};
 use crate::ragged::{NO_TERM, Ragged, check_length};
 use crate::sampler::{Sampler, Shuffled};
 use crate::schedule::{Rate, Schedule};
@@ -59,11 +57,7 @@ impl BagOfTerms {
             _ => return Err(Error::Nothing { what: "lexical heads to warm up" }),
         }
         let mut chain = heads.build(materials, name)?;
-        let slots = chain.parameters().into_iter().map(|parameter| Slot {
-            name: parameter.name.clone(),
-            length: parameter.values.len(),
-            group: Group { rate_factor: 1.0, decay: 0.0 },
-        });
+        let slots = chain.parameters().into_iter().map(|parameter| parameter.slot(0.0));
         let mut optimiser = AdamW::new(AdamWSettings::default(), slots.collect())?;
         let all: Vec<u32> = (0..documents).collect();
         let mut sampler = Shuffled::new(all, self.documents, self.seed)?;
@@ -100,15 +94,8 @@ impl BagOfTerms {
                 to.gradient.iter_mut().zip(&from.gradient).for_each(|(to, from)| *to += from);
             }
         }
-        let mut updates: Vec<Update<'_>> = chain
-            .parameters()
-            .into_iter()
-            .map(|parameter| Update {
-                name: &parameter.name,
-                values: &mut parameter.values,
-                gradient: Gradient::Dense(&parameter.gradient),
-            })
-            .collect();
+        let parameters = chain.parameters().into_iter();
+        let mut updates: Vec<Update<'_>> = parameters.map(Parameter::update).collect();
         optimiser.step(Pace::of(rate), &mut updates)
     }
 

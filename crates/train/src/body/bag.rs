@@ -7,9 +7,8 @@ use ecphory_model::{Role, WordPieces};
 use super::{Body, PieceTexts, Sides};
 use crate::error::{Error, Result};
 use crate::matching::StateSlopes;
-use crate::optimiser::{Gradient, Group, Slot, Tensors, Update};
+use crate::optimiser::{Gradient, Group, Slot, Tensors, Update, copied};
 use crate::ragged::{Ragged, add_scaled, check_length};
-use crate::run::RunError;
 
 /// What the table is called among parameters.
 pub(crate) const TABLE: &str = "pieces";
@@ -163,9 +162,8 @@ impl Body for Bag<'_> {
     }
 
     fn set(&mut self, values: &Tensors) -> Result<()> {
-        let found = values.get(TABLE).filter(|found| found.len() == self.table.len());
-        let lacks = || RunError::CheckpointLacks { what: TABLE.to_owned() };
-        self.table.clone_from(found.ok_or_else(lacks)?);
+        let found = copied(values, TABLE, self.table.len())?;
+        self.table.copy_from_slice(found);
         Ok(())
     }
 

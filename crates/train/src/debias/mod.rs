@@ -12,12 +12,12 @@ mod spec;
 
 pub use spec::DebiasSpec;
 
-use crate::block::{BlockParts, Columns};
+use crate::block::{Block, BlockParts, Columns};
 use crate::data::TrainingData;
 use crate::error::Result;
 use crate::head::Parameter;
 use crate::loss::Loss;
-use crate::optimiser::{Gradient, Group, Slot, Update};
+use crate::optimiser::{Group, Slot, Tensors, Update};
 use crate::run::batch::{Batch, Weights};
 use crate::teacher::Teacher;
 use features::{FEATURES, Features};
@@ -80,10 +80,7 @@ impl<'a> Selection<'a> {
         let features = self.features.of(batch)?;
         let dot = |cell: &[f32]| cell.iter().zip(&self.weight.values).map(|(x, w)| x * w).sum();
         let selected: Vec<f32> = features.chunks_exact(FEATURES).map(dot).collect();
-        let unweighed = batch.block(data, scores.to_vec(), &[], Weights::default())?;
-        let counts: Vec<bool> = (0..rows * columns)
-            .map(|cell| unweighed.counts(cell / columns, cell % columns))
-            .collect();
+        let counts = batch.valid(data);
         let wide = |scores: &[f32], temperature: f64| -> Vec<f64> {
             scores.iter().map(|&score| f64::from(score) / temperature).collect()
         };
@@ -104,21 +101,18 @@ impl<'a> Selection<'a> {
             of_ranker = weights(&relevance, &selection);
             of_selection = weights(&selection, &relevance);
         }
-        let mut parts: BlockParts = BlockParts {
+        let block = Block::new(BlockParts {
             queries: rows,
             candidates: columns,
             scores: selected,
             valid: counts,
-            gold: vec![0.0; rows * columns],
+            gold: batch.gold(),
             weights: of_selection.queries,
             cell_weights: of_selection.cells,
             columns: Columns::Own,
             ..BlockParts::default()
-        };
-        for row in 0..rows {
-            parts.gold[row * columns + batch.positive(row)] = 1.0;
-        }
-        let found = self.loss.evaluate(&crate::block::Block::new(parts)?)?;
+        })?;
+        let found = self.loss.evaluate(&block)?;
         self.weight.clear();
         for (slope, cell) in found.gradient.iter().zip(features.chunks_exact(FEATURES)) {
             for (gradient, x) in self.weight.gradient.iter_mut().zip(cell) {
@@ -128,21 +122,25 @@ impl<'a> Selection<'a> {
         Ok(of_ranker)
     }
 
-    /// Returns what moves.
-    pub(crate) fn slot() -> Slot {
-        let group = Group { rate_factor: FASTER, decay: 0.0 };
-        Slot { name: NAME.to_owned(), length: FEATURES, group }
+    /// Returns the place of what moves in an optimiser.
+    pub(crate) fn slot(&self) -> Slot {
+        let slot = self.weight.slot(0.0);
+        Slot { group: Group { rate_factor: FASTER, ..slot.group }, ..slot }
     }
 
-    /// Returns it with the derivatives by it.
+    /// Returns what moves with the derivatives by it.
     pub(crate) fn update(&mut self) -> Update<'_> {
-        let Parameter { name, values, gradient, .. } = &mut self.weight;
-        Update { name, values, gradient: Gradient::Dense(gradient) }
+        self.weight.update()
     }
 
     /// Returns what is learned.
-    pub(crate) fn parameter(&mut self) -> &mut Parameter {
-        &mut self.weight
+    pub(crate) fn parameter(&self) -> &Parameter {
+        &self.weight
+    }
+
+    /// Sets what is learned.
+    pub(crate) fn set(&mut self, values: &Tensors) -> Result<()> {
+        self.weight.set(values)
     }
 }
 

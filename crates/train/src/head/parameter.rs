@@ -1,9 +1,8 @@
 //! What a head learns.
 
 use crate::error::Result;
-use crate::optimiser::Tensors;
+use crate::optimiser::{Gradient, Group, Slot, Tensors, Update, copied};
 use crate::ragged::{ShapeError, check_length};
-use crate::run::RunError;
 
 /// A tensor with a name and its derivatives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,10 +41,22 @@ impl Parameter {
 
     /// Takes the values of its name out of such as were copied.
     pub(crate) fn set(&mut self, values: &Tensors) -> Result<()> {
-        let found = values.get(&self.name).filter(|found| found.len() == self.values.len());
-        let lacks = || RunError::CheckpointLacks { what: self.name.clone() };
-        self.values.clone_from(found.ok_or_else(lacks)?);
+        let found = copied(values, &self.name, self.values.len())?;
+        self.values.copy_from_slice(found);
         Ok(())
+    }
+
+    /// Returns its place in an optimiser. A weight shrinks by `decay`, a bias does not.
+    pub(crate) fn slot(&self, decay: f32) -> Slot {
+        let decay = if self.shape.len() > 1 { decay } else { 0.0 };
+        let group = Group { rate_factor: 1.0, decay };
+        Slot { name: self.name.clone(), length: self.values.len(), group }
+    }
+
+    /// Puts its values beside their derivatives.
+    pub(crate) fn update(&mut self) -> Update<'_> {
+        let Self { name, values, gradient, .. } = self;
+        Update { name, values, gradient: Gradient::Dense(gradient) }
     }
 
     /// Sets the derivatives to 0.

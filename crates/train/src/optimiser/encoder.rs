@@ -2,9 +2,8 @@
 
 use ecphory_model::{self as model, Gradients, Parameters};
 
-use super::{Gradient, Group, Slot, Tensors, Update};
+use super::{Gradient, Group, Slot, Tensors, Update, copied};
 use crate::error::Result;
-use crate::run::RunError;
 
 impl Slot {
     /// Makes a slot of each parameter that moves. Weights shrink by `decay`, biases and norms do not.
@@ -53,10 +52,7 @@ pub(crate) fn moving(parameters: &Parameters) -> Tensors {
 /// Sets the parameters that move; an error names one that is missing or has another length.
 pub(crate) fn set_moving(parameters: &mut Parameters, values: &Tensors) -> Result<()> {
     for parameter in parameters.iter_mut().filter(|one| one.is_trainable()) {
-        let found = values.get(parameter.name());
-        let found = found.filter(|found| found.len() == parameter.values().len());
-        let lacks = || RunError::CheckpointLacks { what: parameter.name().to_owned() };
-        let found = found.ok_or_else(lacks)?;
+        let found = copied(values, parameter.name(), parameter.values().len())?;
         parameter.values_mut().copy_from_slice(found);
     }
     Ok(())

@@ -40,9 +40,17 @@ pub use schedule_free::{ScheduleFree, ScheduleFreeSettings};
 pub use twin::Twin;
 
 use crate::error::Result;
+use crate::run::RunError;
 
 /// Named tensors, flat.
 pub type Tensors = BTreeMap<String, Vec<f32>>;
+
+/// Finds the values of a parameter among such as were copied; an error names one that is missing or has another length.
+pub(crate) fn copied<'t>(tensors: &'t Tensors, name: &str, length: usize) -> Result<&'t [f32]> {
+    let found = tensors.get(name).filter(|found| found.len() == length);
+    let lacks = || RunError::CheckpointLacks { what: name.to_owned() };
+    Ok(found.ok_or_else(lacks)?)
+}
 
 /// Values of this many are a piece of work for one thread: 128 KiB each of values, gradients and moments.
 const PIECE: usize = 1 << 15;
@@ -80,6 +88,12 @@ impl Pace {
     /// A step with this rate and the gradients as they are.
     pub fn of(rate: f32) -> Self {
         Self { rate, gradient_scale: 1.0 }
+    }
+
+    /// A step whose gradients, of this length together, are brought down to `longest`; 0 leaves any length.
+    pub(crate) fn clipped(rate: f32, norm: f64, longest: f64) -> Self {
+        let gradient_scale = if longest > 0.0 { clipping(norm, longest) } else { 1.0 };
+        Self { rate, gradient_scale }
     }
 
     fn check(self) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::body::{Bag, Body, PieceTexts, Sides, TABLE};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::matching::{Extra, Matching, MatchingSpec, Materials};
-use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Pace, Twin, clipping, global_norm};
+use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Pace, Twin, global_norm};
 use crate::ragged::Ragged;
 use crate::recipe::{Algorithm, Recipe};
 use crate::run::RunError;
@@ -208,9 +208,8 @@ impl<'a> ViewCourse<'a> {
         }
         self.bag.backward(slopes)?;
         let mut updates = self.bag.updates();
-        let norm = global_norm(&updates)?;
-        let gradient_scale = if self.clip > 0.0 { clipping(norm, self.clip) } else { 1.0 };
-        self.optimiser.step(Pace { rate, gradient_scale }, &mut updates)?;
+        let pace = Pace::clipped(rate, global_norm(&updates)?, self.clip);
+        self.optimiser.step(pace, &mut updates)?;
         let (own, own_counted) = own_keys(&block, documents, &queued);
         Ok(Seen { loss: evaluation.value, own, own_counted })
     }
@@ -231,9 +230,7 @@ impl<'a> ViewCourse<'a> {
         let rows = matched.scores.chunks_exact(count).enumerate();
         Ok(rows.filter(|&row| is_first(row)).count() as f64 / count as f64)
     }
-}
 
-impl ViewCourse<'_> {
     /// Returns which share of the distinct pieces of such a first view the second view has, on the average.
     pub(crate) fn shared(&self, count: usize) -> f64 {
         let count = count.min(self.texts.documents());

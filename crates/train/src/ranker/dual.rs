@@ -11,7 +11,7 @@ use crate::body::{Body, Sides};
 use crate::error::{Error, Result};
 use crate::head::Parameter;
 use crate::matching::{Extra, Matched, Matching};
-use crate::optimiser::{Gradient, Group, Slot, Tensors, Update};
+use crate::optimiser::{Slot, Tensors, Update};
 use crate::regulariser::{PenaltyKind, PenaltySpec};
 use crate::run::batch::Batch;
 use crate::score::Layout;
@@ -102,21 +102,13 @@ impl Ranker for DualEncoder<'_> {
 
     fn slots(&mut self, decay: f32) -> Vec<Slot> {
         let mut slots = self.body.slots(decay);
-        slots.extend(self.matching.parameters().iter().map(|parameter| {
-            let is_weight = parameter.shape.len() > 1;
-            let group = Group { rate_factor: 1.0, decay: if is_weight { decay } else { 0.0 } };
-            Slot { name: parameter.name.clone(), length: parameter.values.len(), group }
-        }));
+        slots.extend(self.matching.parameters().iter().map(|parameter| parameter.slot(decay)));
         slots
     }
 
     fn updates(&mut self) -> Vec<Update<'_>> {
         let mut updates = self.body.updates();
-        updates.extend(self.matching.parameters().into_iter().map(|parameter| Update {
-            name: &parameter.name,
-            values: &mut parameter.values,
-            gradient: Gradient::Dense(&parameter.gradient),
-        }));
+        updates.extend(self.matching.parameters().into_iter().map(Parameter::update));
         updates
     }
 

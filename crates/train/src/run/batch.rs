@@ -98,6 +98,28 @@ impl Batch {
         self.positives[row]
     }
 
+    /// Grades 1 for the positive of each query, 0 for everything else.
+    pub(crate) fn gold(&self) -> Vec<f32> {
+        let mut gold = vec![0.0; self.cells()];
+        for (row, &column) in self.positives.iter().enumerate() {
+            gold[row * self.width() + column] = 1.0;
+        }
+        gold
+    }
+
+    /// Which cells count: no repeats, and nothing else that answers a query.
+    pub(crate) fn valid(&self, data: &TrainingData) -> Vec<bool> {
+        let (rows, columns) = (self.queries.len(), self.width());
+        let mask = Mask::full(rows, columns).without(|row, column| {
+            let answers = data.positives(self.queries[row] as usize);
+            let is_repeat = self.firsts.get(row * columns + column) == Some(&false);
+            let answers =
+                column != self.positives[row] && answers.contains(&self.candidates(row)[column]);
+            is_repeat || answers
+        });
+        mask.into_valid()
+    }
+
     /// Makes the block of their scores. What else answers a query is no negative of it.
     pub(crate) fn block(
         &self,
@@ -107,17 +129,6 @@ impl Batch {
         weights: Weights,
     ) -> Result<Block> {
         let (rows, columns) = (self.queries.len(), self.width());
-        let mut gold = vec![0.0; rows * columns];
-        for (row, &column) in self.positives.iter().enumerate() {
-            gold[row * columns + column] = 1.0;
-        }
-        let mask = Mask::full(rows, columns).without(|row, column| {
-            let answers = data.positives(self.queries[row] as usize);
-            let is_repeat = self.firsts.get(row * columns + column) == Some(&false);
-            let answers =
-                column != self.positives[row] && answers.contains(&self.candidates(row)[column]);
-            is_repeat || answers
-        });
         let mut of_teachers = Vec::with_capacity(teachers.len());
         for teacher in teachers {
             let mut scores = Vec::with_capacity(rows * columns);
@@ -134,8 +145,8 @@ impl Batch {
             queries: rows,
             candidates: columns,
             scores,
-            valid: mask.into_valid(),
-            gold,
+            valid: self.valid(data),
+            gold: self.gold(),
             teachers: of_teachers,
             columns: columns_of,
             weights: weights.queries,

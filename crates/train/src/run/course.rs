@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::optimiser::{
     AdamW, AdamWSettings, Optimiser, Pace, ParameterProblem, ScheduleFree, ScheduleFreeSettings,
-    State, Tensors, clipping, global_norm,
+    State, Tensors, global_norm,
 };
 use crate::ranker::{Ranker, Scored, Slopes};
 use crate::recipe::{Algorithm, LEXICAL, PairDraw, Recipe};
@@ -92,7 +92,7 @@ impl<'a> Course<'a> {
         let lexical = |spec| Selection::new(spec, data, sources.teacher(LEXICAL)?);
         let selection = recipe.debias()?.map(lexical).transpose()?;
         let mut slots = ranker.slots(recipe.optimiser.weight_decay);
-        slots.extend(selection.as_ref().map(|_| Selection::slot()));
+        slots.extend(selection.as_ref().map(Selection::slot));
         let optimiser: Box<dyn Optimiser> = match recipe.optimiser.algorithm {
             Algorithm::Adamw => Box::new(AdamW::new(AdamWSettings::default(), slots)?),
             Algorithm::ScheduleFree => {
@@ -174,9 +174,8 @@ impl<'a> Course<'a> {
         updates.extend(self.selection.as_mut().map(Selection::update));
         let norm = global_norm(&updates)?;
         self.seen.norm = norm;
-        let clip = f64::from(self.recipe.optimiser.clip);
-        let gradient_scale = if clip > 0.0 { clipping(norm, clip) } else { 1.0 };
-        self.optimiser.step(Pace { rate, gradient_scale }, &mut updates)
+        let pace = Pace::clipped(rate, norm, self.recipe.optimiser.clip.into());
+        self.optimiser.step(pace, &mut updates)
     }
 
     /// Calls with the parameters as they are evaluated and saved, which for a schedule-free optimiser are not those of training.
@@ -199,7 +198,7 @@ impl<'a> Course<'a> {
     /// Copies everything that moves, as training has it.
     pub(crate) fn values(&mut self) -> Tensors {
         let mut values = self.ranker.values();
-        if let Some(selection) = &mut self.selection {
+        if let Some(selection) = &self.selection {
             let parameter = selection.parameter();
             values.insert(parameter.name.clone(), parameter.values.clone());
         }
@@ -209,7 +208,7 @@ impl<'a> Course<'a> {
     /// Sets everything that moves.
     pub(crate) fn set(&mut self, values: &Tensors) -> Result<()> {
         if let Some(selection) = &mut self.selection {
-            selection.parameter().set(values)?;
+            selection.set(values)?;
         }
         self.ranker.set(values)
     }

@@ -7,12 +7,9 @@
 use ecphory_kernels::Level;
 
 use crate::error::{Error, Result};
-use crate::head::{Head, Linear, Mlp, MlpActivation};
+use crate::head::{Head, Linear, Mlp, MlpActivation, Parameter};
 use crate::loss::{InfoNce, Loss};
-use crate::optimiser::{
-    AdamW, AdamWSettings, Gradient, Group as Pacing, Optimiser, Pace, Slot, Update, clipping,
-    global_norm,
-};
+use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Pace, Update, global_norm};
 use crate::ragged::Ragged;
 use crate::random::{Purpose, Random};
 use crate::run::batch::{Batch, Weights};
@@ -124,11 +121,7 @@ impl<'a> Ranker<'a> {
         };
         let layers = vec![layer(0, features.count(), HIDDEN)?, layer(1, HIDDEN, 1)?];
         let mut network = Mlp { layers, activation: MlpActivation::Relu, activates_last: false };
-        let slots = network.parameters().into_iter().map(|parameter| {
-            let decay = if parameter.shape.len() > 1 { DECAY } else { 0.0 };
-            let group = Pacing { rate_factor: 1.0, decay };
-            Slot { name: parameter.name.clone(), length: parameter.values.len(), group }
-        });
+        let slots = network.parameters().into_iter().map(|parameter| parameter.slot(DECAY));
         let optimiser = AdamW::new(AdamWSettings::default(), slots.collect())?;
         let loss = InfoNce::default().into();
         Ok(Self { features, level: Level::detect(), network, optimiser, loss, steps: 0 })
@@ -159,20 +152,12 @@ impl<'a> Ranker<'a> {
         let block =
             batch.block(self.features.subject.data(), scores.values, &[], Weights::default())?;
         let evaluation = self.loss.evaluate(&block)?;
-        self.network.parameters().into_iter().for_each(crate::head::Parameter::clear);
+        self.network.parameters().into_iter().for_each(Parameter::clear);
         self.network.backward(self.level, &inputs, &kept, &evaluation.gradient)?;
-        let mut updates: Vec<Update<'_>> = self
-            .network
-            .parameters()
-            .into_iter()
-            .map(|parameter| Update {
-                name: &parameter.name,
-                values: &mut parameter.values,
-                gradient: Gradient::Dense(&parameter.gradient),
-            })
-            .collect();
-        let gradient_scale = clipping(global_norm(&updates)?, CLIP);
-        self.optimiser.step(Pace { rate: RATE, gradient_scale }, &mut updates)?;
+        let parameters = self.network.parameters().into_iter();
+        let mut updates: Vec<Update<'_>> = parameters.map(Parameter::update).collect();
+        let pace = Pace::clipped(RATE, global_norm(&updates)?, CLIP);
+        self.optimiser.step(pace, &mut updates)?;
         self.steps += 1;
         Ok(evaluation.value)
     }
