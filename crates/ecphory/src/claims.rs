@@ -7,7 +7,7 @@ use ecphory_eval::Dataset;
 use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role, WordPieces};
 use ecphory_text::sentences;
 use ecphory_train::body::{CachedTexts, PieceText, PieceTexts, States};
-use ecphory_train::claim::Claim;
+use ecphory_train::claim::{Claim, Inputs};
 use ecphory_train::study::{Budget, Report, Subject, SubjectParts};
 use ecphory_train::{
     Error as TrainError, Ids, Judgment, ScoreMatrix, Text, TrainingData, encoders_within,
@@ -79,16 +79,17 @@ impl Engine {
         for collection in collections {
             all.push(self.read_collection(collection, &encoders, cache, progress)?);
         }
-        let needs_states = request.claims.iter().any(|claim| claim.needs_states);
-        let mut states = Vec::new();
-        for one in all.iter().filter(|_| needs_states) {
-            let texts = CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?;
-            states.push(texts.with_terms(&init, TERMS_MAX)?);
-        }
-        let needs_pieces = request.claims.iter().any(|claim| claim.needs_pieces());
-        let mut pieces = Vec::new();
-        for one in all.iter().filter(|_| needs_pieces) {
-            pieces.push(piece_texts(&one.data, &init)?);
+        let asked = |inputs| request.claims.iter().any(|claim| claim.inputs == inputs);
+        let (mut states, mut pieces) = (Vec::new(), Vec::new());
+        for one in &all {
+            if asked(Inputs::States) || asked(Inputs::Terms) {
+                let texts = CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?;
+                let needs_terms = asked(Inputs::Terms);
+                states.push(if needs_terms { texts.with_terms(&init, TERMS_MAX)? } else { texts });
+            }
+            if asked(Inputs::Pieces) {
+                pieces.push(piece_texts(&one.data, &init)?);
+            }
         }
         let columns = encoders[0].dimensions();
         let subjects = self.pool().install(|| {

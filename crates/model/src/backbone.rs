@@ -128,15 +128,11 @@ impl BackboneConfig {
 
     /// Returns the token table, once the transformer has been loaded from these weights.
     pub(crate) fn words(&self, weights: &Weights) -> Result<Tensor> {
-        weights.tensor(self.words_name(), &[self.vocabulary(), self.hidden()])
-    }
-
-    /// Returns what the token table is called, without what all names of the file may begin with.
-    pub(crate) fn words_name(&self) -> &'static str {
-        match self {
+        let name = match self {
             Self::PostNorm(_) => names::WORDS,
             Self::PreNorm(_) => pre_norm::WORDS,
-        }
+        };
+        weights.tensor(name, &[self.vocabulary(), self.hidden()])
     }
 
     /// Returns the tensors that a transformer reads and an executor has no parameters of, once it has been loaded from

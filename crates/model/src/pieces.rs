@@ -35,12 +35,7 @@ impl WordPieces {
     pub fn open(directory: &Path) -> Result<Self> {
         let layout = load::layout(directory)?;
         if layout.kind == BodyKind::Static {
-            return Err(Error::Unsupported {
-                path: directory.to_owned(),
-                setting: "modules",
-                found: "a static table".to_owned(),
-                supported: "transformers".to_owned(),
-            });
+            return Err(Error::unsupported(directory, "modules", "a static table", "transformers"));
         }
         let config = BackboneConfig::open(&layout.body)?;
         let rows = config.find_words(&mut Weights::open(&layout.body)?)?;
@@ -78,6 +73,11 @@ impl WordPieces {
         self.reading.tokens(text)
     }
 
+    /// Returns the special pieces, in ascending order: those that begin, end, pad or mask a text, and the one of unknown words.
+    pub fn special(&self) -> Vec<u32> {
+        self.reading.tokenizer.special_ids()
+    }
+
     /// Copies the row of a piece.
     ///
     /// # Panics
@@ -100,12 +100,9 @@ impl WordPieces {
     /// Where there is no such piece, or another number of values than of rows.
     pub fn save(&self, directory: &Path, pieces: &[u32], rows: &[f32]) -> Result<()> {
         if self.reading.lower_case {
-            return Err(Error::Unsupported {
-                path: self.directory.join(TRANSFORMER),
-                setting: "do_lower_case",
-                found: "true".to_owned(),
-                supported: "tokenizers that fold by themselves".to_owned(),
-            });
+            let path = self.directory.join(TRANSFORMER);
+            let supported = "tokenizers that fold by themselves";
+            return Err(Error::unsupported(&path, "do_lower_case", "true", supported));
         }
         let columns = self.columns();
         assert_eq!(rows.len(), pieces.len() * columns, "a row for each piece");

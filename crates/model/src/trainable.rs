@@ -128,19 +128,6 @@ impl TrainableEncoder {
         self.reading.tokens_as(text, role)
     }
 
-    /// Returns the special tokens, in ascending order: those that begin, end, pad or mask a text, and the one of unknown words.
-    pub fn special_tokens(&self) -> Vec<u32> {
-        self.reading.tokenizer.special_ids()
-    }
-
-    /// Returns the vectors with which tokens go into the first layer, [`Self::hidden`] values for each token, end to end: what the
-    /// output of a model of words is tied to.
-    pub fn word_vectors(&self) -> &[f32] {
-        let name = self.trunk.config.words_name();
-        let table = self.parameters().iter().find(|parameter| parameter.name().ends_with(name));
-        table.expect("no transformer is opened without it").values()
-    }
-
     /// Returns the parameters.
     pub fn parameters(&self) -> &Parameters {
         self.trunk.parameters()

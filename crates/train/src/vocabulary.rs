@@ -49,7 +49,7 @@ impl DocumentCounts {
 
 impl Vocabulary {
     /// Takes the tokens that are in some document and are not `special`, at most `terms_max`: those of most documents, and of
-    /// as many the lower token. `table` has the vectors of all tokens, of `columns` values each.
+    /// as many the lower token. A table of `rows` tokens has a vector of `columns` values for each, which `row` copies.
     ///
     /// # Errors
     /// No token, or one that the table does not have.
@@ -57,7 +57,8 @@ impl Vocabulary {
         counts: &DocumentCounts,
         special: &[u32],
         terms_max: usize,
-        (table, columns): (&[f32], usize),
+        (rows, columns): (usize, usize),
+        row: impl Fn(u32, &mut [f32]),
     ) -> Result<Self> {
         let mut kept: Vec<(u32, u64)> =
             counts.of_tokens.iter().map(|(&token, &count)| (token, count)).collect();
@@ -68,15 +69,12 @@ impl Vocabulary {
         if kept.is_empty() || columns == 0 {
             return Err(Error::Nothing { what: "terms of a vocabulary" });
         }
-        let mut vectors = Vec::with_capacity(kept.len() * columns);
-        for &(token, _) in &kept {
-            let row = table.chunks_exact(columns).nth(token as usize);
-            let (number, count) = (token.into(), table.len() / columns);
-            vectors.extend_from_slice(row.ok_or(Error::Outside {
-                what: "token",
-                number,
-                count,
-            })?);
+        if let Some(&(token, _)) = kept.iter().find(|(token, _)| *token as usize >= rows) {
+            return Err(Error::Outside { what: "token", number: token.into(), count: rows });
+        }
+        let mut vectors = vec![0.0; kept.len() * columns];
+        for (&(token, _), out) in kept.iter().zip(vectors.chunks_exact_mut(columns)) {
+            row(token, out);
         }
         let tokens: Vec<u32> = kept.iter().map(|&(token, _)| token).collect();
         let terms = tokens.iter().zip(0..).map(|(&token, term)| (token, term)).collect();
@@ -116,8 +114,18 @@ mod tests {
     use super::*;
     use crate::draws::Draws;
 
-    const TABLE: [f32; 20] =
-        [0., 0.5, 1., 1.5, 2., 2.5, 3., 3.5, 4., 4.5, 5., 5.5, 6., 6.5, 7., 7.5, 8., 8.5, 9., 9.5];
+    /// A vocabulary over a table of so many tokens, whose vectors count up by halves.
+    fn vocabulary(
+        counts: &DocumentCounts,
+        special: &[u32],
+        terms_max: usize,
+        rows: usize,
+    ) -> Result<Vocabulary> {
+        let row = |token: u32, out: &mut [f32]| {
+            out.copy_from_slice(&[token as f32, token as f32 + 0.5]);
+        };
+        Vocabulary::new(counts, special, terms_max, (rows, 2), row)
+    }
 
     fn counts(documents: &[&[u32]]) -> DocumentCounts {
         let mut counts = DocumentCounts::default();
@@ -133,7 +141,7 @@ mod tests {
         let texts: Vec<Vec<u32>> =
             (0..30).map(|_| (0..6).map(|_| draws.below(8) as u32).collect()).collect();
         let documents: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
-        let made = Vocabulary::new(&counts(&documents), &[0, 9], 99, (&TABLE, 2)).unwrap();
+        let made = vocabulary(&counts(&documents), &[0, 9], 99, 10).unwrap();
         assert_eq!(made.tokens(), [1, 2, 3, 4, 5, 6, 7]);
         for (&token, &idf) in made.tokens().iter().zip(made.idf()) {
             let with = texts.iter().filter(|text| text.contains(&token)).count() as f64;
@@ -147,7 +155,7 @@ mod tests {
     fn special_tokens_and_those_of_no_word_are_no_terms() {
         let mut counts = counts(&[&[1, 3, 5, 2], &[1, 5, 2]]);
         counts.add(&[8, 4], &[0, 1]);
-        let made = Vocabulary::new(&counts, &[1, 2], 99, (&TABLE, 2)).unwrap();
+        let made = vocabulary(&counts, &[1, 2], 99, 10).unwrap();
         assert_eq!(made.tokens(), [3, 4, 5]);
         let terms: Vec<u32> = made.terms(&[1, 5, 3, 3, 8, 7], &[5, 5, 5, 0, 5, 5]).collect();
         assert_eq!(terms, [NO_TERM, 2, 0, NO_TERM, NO_TERM, NO_TERM]);
@@ -156,11 +164,11 @@ mod tests {
     #[test]
     fn a_limit_keeps_what_most_documents_have() {
         let counts = counts(&[&[5, 6], &[5, 6, 4], &[5, 3]]);
-        let of = |most| Vocabulary::new(&counts, &[], most, (&TABLE, 2)).unwrap();
+        let of = |most| vocabulary(&counts, &[], most, 10).unwrap();
         assert_eq!(of(2).tokens(), [5, 6]);
         assert_eq!(of(3).tokens(), [3, 5, 6]);
-        assert!(Vocabulary::new(&counts, &[3, 4, 5, 6], 9, (&TABLE, 2)).is_err());
-        let outside = Vocabulary::new(&counts, &[], 9, (&TABLE[..12], 2)).unwrap_err();
+        assert!(vocabulary(&counts, &[3, 4, 5, 6], 9, 10).is_err());
+        let outside = vocabulary(&counts, &[], 9, 6).unwrap_err();
         assert!(outside.to_string().contains("token"), "{outside}");
     }
 }

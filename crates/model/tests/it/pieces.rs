@@ -19,11 +19,20 @@ fn pieces_are_the_tokens_of_the_encoder_with_the_rows_of_its_table() {
         assert_eq!(found, framed[1..framed.len() - 1], "{name}");
         let is_words = |name: &str| name.contains("word_embeddings") || name.contains("tok_emb");
         let table = encoder.parameters().iter().find(|one| is_words(one.name())).unwrap();
+        let tables = encoder.parameters().iter().filter(|one| one.is_table());
+        let most = tables.map(|one| one.values().len()).max().unwrap();
+        assert_eq!(table.values().len(), most, "{name}");
         assert_eq!(table.shape(), [pieces.len(), pieces.columns()], "{name}");
         let mut row = vec![0.0; pieces.columns()];
         pieces.copy_row(found[1], &mut row);
         let first = found[1] as usize * row.len();
         assert_eq!(row, table.values()[first..first + row.len()], "{name}");
+        let special = pieces.special();
+        let (begin, end) = (framed[0], framed[framed.len() - 1]);
+        assert!(special.contains(&begin) && special.contains(&end), "{name}: {special:?}");
+        let plain = encoder.tokens("a b c").unwrap();
+        assert!(plain[1..plain.len() - 1].iter().all(|token| !special.contains(token)), "{name}");
+        assert!(special.iter().all(|&token| (token as usize) < pieces.len()), "{name}");
     }
 }
 

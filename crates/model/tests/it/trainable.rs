@@ -94,23 +94,6 @@ fn gradients_equal_pytorch() {
     }
 }
 
-#[test]
-fn words_go_in_with_the_rows_of_their_table() {
-    for name in ["bert-mean", "distilbert", "modernbert", "mpnet"] {
-        let encoder = tiny(name);
-        let (rows, columns) = (encoder.word_vectors(), encoder.hidden());
-        let tables = || encoder.parameters().iter().filter(|one| one.is_table());
-        let most = tables().map(|one| one.values().len()).max().unwrap();
-        assert!(rows.len() == most && tables().any(|one| one.values() == rows), "{name}");
-        let tokens = encoder.tokens("a b c").unwrap();
-        let (first, last) = (tokens[0], tokens[tokens.len() - 1]);
-        let special = encoder.special_tokens();
-        assert!(special.contains(&first) && special.contains(&last), "{name}: {special:?}");
-        assert!(tokens[1..tokens.len() - 1].iter().all(|token| !special.contains(token)));
-        assert!(special.iter().all(|&token| (token as usize + 1) * columns <= rows.len()));
-    }
-}
-
 /// The vector of a text by the states of a trainable encoder, with the mean and unit length.
 fn vector(encoder: &TrainableEncoder, text: &str, role: Role) -> Vec<f32> {
     assert_eq!((encoder.pooling(), encoder.normalizes()), (&[Pooling::Mean][..], true));

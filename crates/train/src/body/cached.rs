@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use ecphory_core::Progress;
-use ecphory_model::{
-    CachedStates, Encoder, EncodingCache, Role, StateBuffer, TrainableEncoder, TrainableOptions,
-};
+use ecphory_model::{CachedStates, Encoder, EncodingCache, Role, StateBuffer, WordPieces};
 
 use super::States;
 use crate::data::{Text, TrainingData};
@@ -40,10 +38,10 @@ impl<'a> CachedTexts<'a> {
     }
 
     /// Gives rows their terms: those of the documents, at most so many, with the vectors that the model in a directory has for
-    /// their tokens. Cost: one pass over the states of all documents, and the opening of the model.
+    /// their tokens. Cost: one pass over the states of all documents.
     ///
     /// # Errors
-    /// As [`Vocabulary::new`] and [`TrainableEncoder::open`]; what reading says.
+    /// As [`Vocabulary::new`] and [`WordPieces::open`]; what reading says.
     pub fn with_terms(mut self, init: &Path, terms_max: usize) -> Result<Self> {
         let mut counts = DocumentCounts::default();
         let mut buffer = StateBuffer::default();
@@ -51,10 +49,10 @@ impl<'a> CachedTexts<'a> {
             self.documents.read(document, &mut buffer)?;
             counts.add(&buffer.tokens, &buffer.words);
         }
-        let encoder = TrainableEncoder::open(init, &TrainableOptions::default())?;
-        let table = (encoder.word_vectors(), encoder.hidden());
-        let special = encoder.special_tokens();
-        self.vocabulary = Some(Vocabulary::new(&counts, &special, terms_max, table)?);
+        let pieces = WordPieces::open(init)?;
+        let (special, shape) = (pieces.special(), (pieces.len(), pieces.columns()));
+        let row = |piece: u32, out: &mut [f32]| pieces.copy_row(piece, out);
+        self.vocabulary = Some(Vocabulary::new(&counts, &special, terms_max, shape, row)?);
         Ok(self)
     }
 }

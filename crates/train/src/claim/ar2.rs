@@ -12,7 +12,7 @@ mod ranker;
 #[cfg(test)]
 mod tests;
 
-use crate::claim::{Claim, Examination, Findings, Outcomes, Plan, greater};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, Plan, greater};
 use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::study::{Arm, Mechanism, Subject, Trial};
@@ -25,7 +25,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "a retriever that learns from a ranker, which learns from what the retriever finds, beats one that learns from its hard negatives, mined again as often",
     metric: "R@5",
     tier: "T0",
-    needs_states: true,
+    inputs: Inputs::States,
     rates: &[2e-4, 1e-3, 5e-3],
     examine,
 };

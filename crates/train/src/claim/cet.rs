@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ecphory_core::Silent;
 
-use crate::claim::{Claim, Examination, Findings, Outcomes, Plan, greater};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, Plan, greater};
 use crate::data::{Judgment, TrainingData};
 use crate::error::Result;
 use crate::miner::{Pool, Positives, simulate_pool};
@@ -21,7 +21,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "with negatives from a dense ranking, coupled estimation of relevance and selection beats taking the unlabelled for irrelevant",
     metric: "nDCG@10",
     tier: "T0",
-    needs_states: false,
+    inputs: Inputs::Vectors,
     rates: &[2e-4, 1e-3],
     examine,
 };

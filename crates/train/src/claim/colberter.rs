@@ -6,7 +6,7 @@
 use ecphory_model::Role;
 
 use crate::body::{Body, Held};
-use crate::claim::{Claim, Examination, Findings, Outcomes, Plan};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, Plan};
 use crate::error::{Error, Result};
 use crate::head::{Head, WordMean};
 use crate::recipe::Recipe;
@@ -18,7 +18,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "the fusion of a single vector and of whole-word vectors beats the single vector",
     metric: "nDCG@10",
     tier: "T1",
-    needs_states: true,
+    inputs: Inputs::States,
     rates: &[3e-4, 2e-3],
     examine,
 };

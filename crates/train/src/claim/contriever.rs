@@ -9,7 +9,7 @@ mod run;
 
 use run::{Pretrained, few_shot};
 
-use crate::claim::{Claim, Examination, Findings, Outcomes, Plan, greater};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, Plan, greater};
 use crate::error::{Error, Result};
 use crate::pretraining::Pretraining;
 use crate::recipe::Recipe;
@@ -21,7 +21,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "learning without labels from two independent crops of a document beats learning from a sentence and the rest of it",
     metric: "R@100",
     tier: "S",
-    needs_states: false,
+    inputs: Inputs::Pieces,
     rates: &[1e-3, 5e-3],
     examine,
 };

@@ -10,7 +10,7 @@
 mod search;
 
 use crate::bag_of_terms::BagOfTerms;
-use crate::claim::{Claim, Examination, Findings, Outcomes, add_arms};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, add_arms};
 use crate::error::{Error, Result};
 use crate::matching::{MatchingSpec, Materials};
 use crate::optimiser::Tensors;
@@ -24,7 +24,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "at equal FLOPS, queries that are looked up as IDF rank better than queries of flat weights",
     metric: "nDCG@10",
     tier: "T1",
-    needs_states: true,
+    inputs: Inputs::Terms,
     rates: &[1e-3, 4e-3],
     examine,
 };

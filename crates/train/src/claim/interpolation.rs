@@ -15,7 +15,7 @@ mod tests;
 
 use rayon::prelude::*;
 
-use crate::claim::{Claim, Examination, Findings, Outcomes, add_arms, greater};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, add_arms, greater};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::study::{Arm, Fold, Mechanism, Outcome, Setup, Subject, Trial, contrast};
@@ -27,7 +27,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "where test queries resemble none of those that were trained on, a vector loses more than late interaction",
     metric: "nDCG@10",
     tier: "T1",
-    needs_states: true,
+    inputs: Inputs::States,
     rates: &[2e-4, 1e-3, 5e-3],
     examine,
 };

@@ -4,7 +4,7 @@
 //! The student is a linear map of cached token states to 96 values. Beside the metric it is seen that the mean which a schedule-free
 //! optimiser saves moves less from step to step than the parameters at which gradients are taken.
 
-use crate::claim::{Claim, Examination, Findings, Outcomes, Plan};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, Plan};
 use crate::error::Result;
 use crate::optimiser::Tensors;
 use crate::recipe::Recipe;
@@ -16,7 +16,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "distilling normalised scores over own candidates, without in-batch negatives, beats hard labels with them",
     metric: "nDCG@10",
     tier: "T1",
-    needs_states: true,
+    inputs: Inputs::States,
     rates: &[3e-4, 2e-3],
     examine,
 };

@@ -41,11 +41,24 @@ pub struct Claim {
     pub metric: &'static str,
     /// Which tiers it needs: `T0`, `T1` or `S`.
     pub tier: &'static str,
-    /// Whether its subjects need the states of tokens.
-    pub needs_states: bool,
+    /// What its subjects have beside vectors and lexical scores.
+    pub inputs: Inputs,
     /// The rates that every arm chooses from.
     rates: &'static [f32],
     examine: fn(&Examination<'_>) -> Result<Findings>,
+}
+
+/// What the subjects of a claim have beside vectors and lexical scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// Nothing.
+    Vectors,
+    /// The states of tokens.
+    States,
+    /// The same, with the terms of the collection's vocabulary.
+    Terms,
+    /// The texts in word pieces: what is trained from scratch begins with them.
+    Pieces,
 }
 
 /// All claims that can be examined.
@@ -72,11 +85,6 @@ impl Claim {
             let nearest = nearest(name, names).map(str::to_owned);
             Error::UnknownClaim { name: name.to_owned(), nearest }
         })
-    }
-
-    /// Returns whether its subjects need their texts in word pieces: what is trained from scratch begins with them.
-    pub fn needs_pieces(&self) -> bool {
-        self.tier == "S"
     }
 
     /// Runs the experiment on the current pool.

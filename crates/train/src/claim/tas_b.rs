@@ -4,7 +4,7 @@
 //! the batch is late interaction alone. Without a teacher of the batch its neighbours are false negatives: those arms say
 //! what that costs.
 
-use crate::claim::{Claim, Examination, Findings, Outcomes, Plan, greater};
+use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, Plan, greater};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::sampler::{BINS, MarginBins, MarginPair};
@@ -17,7 +17,7 @@ pub(super) const CLAIM: Claim = Claim {
     says: "batches from clusters of queries with balanced margins beat random batches, under the same teachers of pairs and of the batch",
     metric: "nDCG@10",
     tier: "T0",
-    needs_states: true,
+    inputs: Inputs::States,
     rates: &[2e-4, 1e-3, 5e-3],
     examine,
 };

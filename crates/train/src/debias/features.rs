@@ -3,7 +3,7 @@
 use crate::data::TrainingData;
 use crate::error::Result;
 use crate::run::batch::Batch;
-use crate::teacher::Teacher;
+use crate::teacher::{Normaliser, Shape, Teacher};
 
 /// The lexical score, the place that it gives among the candidates, and the length of the document.
 pub(super) const FEATURES: usize = 3;
@@ -17,7 +17,7 @@ pub(super) struct Features<'a> {
 
 impl<'a> Features<'a> {
     pub(super) fn new(data: &TrainingData, lexical: &'a dyn Teacher) -> Self {
-        let length = |text: &str| (1.0 + text.split_whitespace().count() as f64).ln();
+        let length = |text: &str| (1.0 + text.split_whitespace().count() as f32).ln();
         let lengths = data.documents().iter().map(|document| length(&document.text)).collect();
         Self { lexical, lengths: standardised(lengths) }
     }
@@ -29,9 +29,8 @@ impl<'a> Features<'a> {
             let candidates = batch.candidates(row);
             let scores = self.lexical.scores(query, candidates)?;
             let higher = |score: f32| scores.iter().filter(|other| **other > score).count();
-            let places = scores.iter().map(|&score| -(1.0 + higher(score) as f64).ln()).collect();
-            let places = standardised(places);
-            let scores = standardised(scores.iter().map(|&score| f64::from(score)).collect());
+            let places = scores.iter().map(|&score| -(1.0 + higher(score) as f32).ln()).collect();
+            let (scores, places) = (standardised(scores), standardised(places));
             for ((&document, score), place) in candidates.iter().zip(scores).zip(places) {
                 features.extend([score, place, self.lengths[document as usize]]);
             }
@@ -40,13 +39,9 @@ impl<'a> Features<'a> {
     }
 }
 
-/// Brings numbers to mean 0 and deviation 1; equal ones to 0.
-fn standardised(values: Vec<f64>) -> Vec<f32> {
-    let count = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-    let scale = if deviation > 1e-9 { deviation.recip() } else { 0.0 };
-    values.into_iter().map(|x| ((x - mean) * scale) as f32).collect()
+fn standardised(mut values: Vec<f32>) -> Vec<f32> {
+    Normaliser::of(Shape::Z).apply(&mut values);
+    values
 }
 
 #[cfg(test)]

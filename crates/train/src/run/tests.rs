@@ -31,7 +31,8 @@ fn data() -> TrainingData {
     TrainingData::new(texts("d", "and a"), texts("q", "is on the"), judged).unwrap()
 }
 
-fn recipe() -> Recipe {
+/// A recipe that is short enough here, and fast enough to learn something.
+fn short(name: &str) -> Recipe {
     let changes = [
         "batches.queries=6",
         "negatives.depth=8",
@@ -41,21 +42,15 @@ fn recipe() -> Recipe {
         "schedule.epochs=4",
         "schedule.dev=0.2",
     ];
-    Recipe::named("dense").unwrap().with(changes).unwrap()
+    Recipe::named(name).unwrap().with(changes).unwrap()
 }
 
-/// The same for a cross-encoder.
+fn recipe() -> Recipe {
+    short("dense")
+}
+
 fn cross() -> Recipe {
-    let changes = [
-        "batches.queries=6",
-        "negatives.depth=8",
-        "negatives.keep=4",
-        "negatives.ratio=1",
-        "optimiser.learning_rate=0.003",
-        "schedule.epochs=4",
-        "schedule.dev=0.2",
-    ];
-    Recipe::named("cross").unwrap().with(changes).unwrap()
+    short("cross")
 }
 
 struct Place {

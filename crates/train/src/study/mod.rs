@@ -18,7 +18,7 @@ pub use fold::{Budget, Fold};
 pub use report::{ArmReport, Contrast, Mechanism, Report, Verdict};
 pub(crate) use subject::all_scores;
 pub use subject::{Subject, SubjectParts};
-pub(crate) use trial::{Setup, Trial};
+pub(crate) use trial::{Setup, Trial, judge};
 
 use std::collections::BTreeMap;
 

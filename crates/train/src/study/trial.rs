@@ -149,27 +149,37 @@ impl Trial<'_> {
 
     /// Judges the scores of all documents for the queries of the fold, row by row.
     pub(crate) fn judge(&self, scores: &[f32]) -> Result<Vec<(u32, f64)>> {
-        let width = self.subject.data().documents().len();
-        let (mut qrels, mut rankings) = (Qrels::default(), Rankings::new("study"));
-        for (&query, row) in self.fold.test.iter().zip(scores.chunks_exact(width)) {
-            let name = query.to_string();
-            for document in self.subject.data().positives(query as usize) {
-                qrels.insert(&name, &document.to_string(), 1).expect("they are named once");
-            }
-            let mut order: Vec<u32> = (0..width as u32).collect();
-            let by_score =
-                |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
-            let depth = DEPTH.min(width);
-            if depth < width {
-                order.select_nth_unstable_by(depth, by_score);
-            }
-            order.truncate(depth);
-            order.sort_unstable_by(by_score);
-            let hits = order.iter().map(|&d| (d.to_string(), f64::from(row[d as usize])));
-            rankings.insert(name, hits.collect())?;
-        }
-        let found = evaluate(self.metric, &qrels, &rankings).values;
-        let number = |name: &String| name.parse().expect("it was written as a number");
-        Ok(found.iter().map(|(name, &value)| (number(name), value)).collect())
+        judge(self.subject, self.metric, &self.fold.test, scores)
     }
+}
+
+/// Judges the scores of all documents for some queries, row by row, and returns a value for each of them.
+pub(crate) fn judge(
+    subject: &Subject<'_>,
+    metric: &Metric,
+    queries: &[u32],
+    scores: &[f32],
+) -> Result<Vec<(u32, f64)>> {
+    let width = subject.data().documents().len();
+    let (mut qrels, mut rankings) = (Qrels::default(), Rankings::new("study"));
+    for (&query, row) in queries.iter().zip(scores.chunks_exact(width)) {
+        let name = query.to_string();
+        for document in subject.data().positives(query as usize) {
+            qrels.insert(&name, &document.to_string(), 1).expect("they are named once");
+        }
+        let mut order: Vec<u32> = (0..width as u32).collect();
+        let by_score =
+            |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
+        let depth = DEPTH.min(width);
+        if depth < width {
+            order.select_nth_unstable_by(depth, by_score);
+        }
+        order.truncate(depth);
+        order.sort_unstable_by(by_score);
+        let hits = order.iter().map(|&d| (d.to_string(), f64::from(row[d as usize])));
+        rankings.insert(name, hits.collect())?;
+    }
+    let found = evaluate(metric, &qrels, &rankings).values;
+    let number = |name: &String| name.parse().expect("it was written as a number");
+    Ok(found.iter().map(|(name, &value)| (number(name), value)).collect())
 }

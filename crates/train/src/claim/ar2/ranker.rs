@@ -14,7 +14,7 @@ use crate::ragged::Ragged;
 use crate::random::{Purpose, Random};
 use crate::run::batch::{Batch, Weights};
 use crate::study::Subject;
-use crate::teacher::Teacher;
+use crate::teacher::{Normaliser, Shape, Teacher};
 
 /// The rankers whose scores are features.
 const RANKERS: [&str; 3] = ["dense", "bm25", "maxsim"];
@@ -58,7 +58,9 @@ impl<'a> Features<'a> {
             let teacher = sources.teacher(name)?;
             let mut all = Vec::with_capacity(queries.len() * documents.len());
             for query in 0..queries.len() as u32 {
-                all.extend(standardised(&teacher.scores(query, &numbers)?));
+                let mut scores = teacher.scores(query, &numbers)?;
+                Normaliser::of(Shape::Z).apply(&mut scores);
+                all.extend(scores);
             }
             scores.push(all);
         }
@@ -91,16 +93,6 @@ impl<'a> Features<'a> {
         }
         Ok(())
     }
-}
-
-/// Moves and scales values to mean 0 and variance 1; equal ones become 0.
-fn standardised(values: &[f32]) -> Vec<f32> {
-    let count = values.len() as f64;
-    let mean = values.iter().copied().map(f64::from).sum::<f64>() / count;
-    let variance =
-        values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
-    let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
-    values.iter().map(|&value| (scale * (f64::from(value) - mean)) as f32).collect()
 }
 
 impl<'a> Ranker<'a> {

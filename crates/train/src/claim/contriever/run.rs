@@ -12,7 +12,7 @@ use crate::pretraining::{Pretraining, ViewCourse, ViewParts};
 use crate::random::{Purpose, Random};
 use crate::recipe::Recipe;
 use crate::schedule::Rate;
-use crate::study::{Arm, Fold, Run, Setup, Subject, Trial, all_scores};
+use crate::study::{Fold, Run, Setup, Subject, Trial, all_scores, judge};
 
 /// How many labelled queries the arms with labels see.
 const LABELS: usize = 50;
@@ -167,10 +167,8 @@ fn judged(
     let materials = Materials::without_terms(pieces(subject)?.columns(), None, 0);
     let matching = recipe.matching.parse::<MatchingSpec>()?.build(&materials)?;
     let scores = all_scores(bag, &matching, subject.data())?;
-    let test = (0..subject.data().queries().len() as u32).collect();
-    let fold = &Fold { train: Vec::new(), test };
-    let (arm, metric) = (&Arm::untrained(), examination.metric);
-    Trial { subject, arm, metric, fold, rate: 0.0, seed: 0 }.judge(&scores)
+    let queries: Vec<u32> = (0..subject.data().queries().len() as u32).collect();
+    judge(subject, examination.metric, &queries, &scores)
 }
 
 fn pieces<'a>(subject: &Subject<'a>) -> Result<&'a PieceTexts> {
