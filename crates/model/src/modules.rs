@@ -1,7 +1,7 @@
 //! Modules that training adds to a model directory in the layout of sentence-transformers.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde_json::{Map, Value, json};
 
@@ -61,7 +61,9 @@ impl AddedModules {
         }
         if let Some(tokens) = self.tokens {
             // What follows the transformer is for one vector a text.
-            modules.truncate(1);
+            for module in modules.split_off(modules.len().min(1)) {
+                remove_folder(directory, &module)?;
+            }
             write_late_settings(directory, tokens)?;
         }
         let package = if self.tokens.is_some() { LATE_DENSE } else { MODELS };
@@ -132,6 +134,17 @@ fn bare(directory: &Path) -> Result<Vec<Value>> {
 
 fn module(index: usize, path: &str, kind: &str) -> Value {
     json!({"idx": index, "name": index.to_string(), "path": path, "type": kind})
+}
+
+/// Removes the folder of a module that is listed no more; what a list names outside of the directory stays.
+fn remove_folder(directory: &Path, module: &Value) -> Result<()> {
+    let name = Path::new(module["path"].as_str().unwrap_or_default());
+    let mut parts = name.components();
+    let is_inside = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+    if is_inside && directory.join(name).is_dir() {
+        fs_err::remove_dir_all(directory.join(name))?;
+    }
+    Ok(())
 }
 
 /// Adds to the prompts of a directory how tokens are made.

@@ -33,7 +33,7 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
     };
     let dataset = context.dataset_split(data, Some(&args.split))?;
     let request = TrainingRequest {
-        reader: reader(&recipe, &dataset, init, context)?,
+        reader: reader(args, (&recipe, init), &dataset, context)?,
         recipe,
         init: init.clone(),
         out: out.clone(),
@@ -56,9 +56,9 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
 
 /// The documents of the data set with the channels that the recipe may name; `None` where it names only what a run has by itself.
 fn reader(
-    recipe: &Recipe,
+    args: &Train,
+    (recipe, init): (&Recipe, &str),
     dataset: &Dataset,
-    init: &str,
     context: &Context,
 ) -> anyhow::Result<Option<Reader>> {
     let named = recipe.foreign_sources()?;
@@ -66,10 +66,13 @@ fn reader(
     if rankers.peek().is_none() {
         return Ok(None);
     }
-    let mut channels = vec!["bm25".to_owned()];
-    // Pipelines such as `hybrid` fuse with the model to begin from.
-    if rankers.any(|source| source.name != "bm25") {
-        channels.push(format!("dense={init}"));
+    let mut channels = args.channels.clone();
+    if channels.is_empty() {
+        channels.push("bm25".to_owned());
+        // Pipelines such as `hybrid` fuse with the model to begin from.
+        if rankers.any(|source| source.name != "bm25") {
+            channels.push(format!("dense={init}"));
+        }
     }
     let requests = index::channels(&channels, &[])?;
     Ok(Some(collection_of(dataset, &requests, context)?.snapshot()?))

@@ -29,6 +29,7 @@ fn trained(folder: &Path, tokens: [usize; 2]) -> PathBuf {
     convert(&tiny(), &out, Precision::F32, &Silent).unwrap();
     let dense = vec![map(open(&tiny()).token_dimensions())];
     AddedModules { dense, tokens: Some(tokens), ..AddedModules::default() }.write(&out).unwrap();
+    assert!(!out.join("1_Pooling").exists());
     out
 }
 

@@ -12,7 +12,7 @@ pub struct DirectoryFacts {
     pub normalises: bool,
     /// Whether heads saw one vector a text, of unit length, instead of states.
     pub sees_unit_length: bool,
-    /// How many tokens of a query and of a document were read.
+    /// How many tokens of a query and of a document are read.
     pub tokens: [usize; 2],
 }
 

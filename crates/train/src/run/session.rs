@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
 use ecphory_model as model;
-use ecphory_model::{Role, TrainableCrossEncoder, TrainableEncoder, TrainableOptions};
+use ecphory_model::{TrainableCrossEncoder, TrainableEncoder, TrainableOptions};
 
 use crate::body::{Body, CachedTexts, Held, Live};
 use crate::error::{Error, Result};
@@ -310,9 +310,8 @@ fn ranker<'a>(
     };
     let materials = Materials::without_terms(body.columns(), pooling, job.seed);
     let sees_unit_length = job.recipe.tier == Tier::Vectors;
-    let roles = [Role::Query, Role::Document];
-    let tokens = roles.map(|role| encoding.tokens(role).min(limit));
-    let facts = DirectoryFacts { normalises, sees_unit_length, tokens };
+    // Where training cuts texts is a matter of cost: what is saved reads as much as the model that was there.
+    let facts = DirectoryFacts { normalises, sees_unit_length, tokens: [limit; 2] };
     let dual = DualEncoder::new(body, spec.build(&materials)?, facts);
     if !dual.has_layout() {
         let matching = job.recipe.matching.clone();
