@@ -61,6 +61,24 @@ pub enum Failure {
         /// What was.
         seen: String,
     },
+    /// An experiment that a lock file does not describe.
+    #[error(
+        "{path} is the lock of another experiment\n  {differences}\nhint: name another file for this one"
+    )]
+    OtherExperiment {
+        /// The path.
+        path: String,
+        /// What differs, a line for each.
+        differences: String,
+    },
+    /// A file that is no lock.
+    #[error("{path} is no lock of an experiment: {why}")]
+    NoLock {
+        /// The path.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The user pressed Ctrl-C.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -71,9 +89,11 @@ impl Failure {
         match self {
             Failure::Usage(_) | Failure::NoBaseline { .. } => ErrorKind::Usage,
             Failure::NoCache | Failure::NoDocument { .. } => ErrorKind::NotFound,
-            Failure::Exists { .. } | Failure::NotOurs { .. } | Failure::OtherDocuments { .. } => {
-                ErrorKind::Conflict
-            }
+            Failure::Exists { .. }
+            | Failure::NotOurs { .. }
+            | Failure::OtherDocuments { .. }
+            | Failure::OtherExperiment { .. } => ErrorKind::Conflict,
+            Failure::NoLock { .. } => ErrorKind::Input,
             // Mechanisms do not hang on luck: where one is missing, something here is broken.
             Failure::Mechanism { .. } => ErrorKind::Bug,
             Failure::Unsound { .. } => ErrorKind::Corrupt,

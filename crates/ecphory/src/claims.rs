@@ -8,7 +8,7 @@ use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role, WordPieces};
 use ecphory_text::sentences;
 use ecphory_train::body::{CachedTexts, PieceText, PieceTexts, States};
 use ecphory_train::claim::{Claim, Inputs};
-use ecphory_train::study::{Budget, Report, Subject, SubjectParts};
+use ecphory_train::study::{Budget, Experiment, Report, Subject, SubjectParts};
 use ecphory_train::{
     Error as TrainError, Ids, Judgment, ScoreMatrix, Text, TrainingData, encoders_within,
 };
@@ -16,7 +16,7 @@ use rustc_hash::FxHashSet;
 
 use crate::mining::PipelineSearcher;
 use crate::read::{self, TextOptions};
-use crate::{Engine, Pipeline, Reader, Result};
+use crate::{Engine, Error, Pipeline, Reader, Result};
 
 /// Where queries are cut.
 const QUERY_TOKENS: usize = 64;
@@ -48,6 +48,15 @@ pub struct ClaimRequest {
     pub budget: Budget,
 }
 
+/// What is heard of an examination.
+#[derive(Clone, Debug)]
+pub enum Examined {
+    /// What decides the numbers, before anything is trained.
+    Begun(Experiment),
+    /// What was found of a claim.
+    Found(Box<Report>),
+}
+
 /// A collection with everything that a study wants to know of it.
 struct Read {
     name: String,
@@ -57,35 +66,46 @@ struct Read {
 }
 
 impl Engine {
-    /// Examines claims on collections, on the engine's threads; `each` is told of every report as it is there.
+    /// Examines claims on collections, on the engine's threads; `hear` is told what decides the numbers before anything is trained, and
+    /// of every report as it is there. An error of it ends the examination.
     ///
     /// Vectors and states of tokens are taken from the cache, and computed and kept there where it lacks them. Memory: 12
     /// bytes for each pair of a query and a document of a collection.
     ///
     /// # Errors
     /// Where a data set cannot be read or has no judged query with an answer; what encoding, searching and training say; `Interrupted`.
-    pub fn examine(
+    pub fn examine<E: From<Error>>(
         &self,
         request: &ClaimRequest,
         collections: &[ClaimCollection],
         cache: &EncodingCache,
         progress: &dyn Progress,
-        each: &mut dyn FnMut(Report) -> Result<()>,
-    ) -> Result<()> {
-        let init = self.models().resolve(&request.init)?;
-        let limit = Encoder::open(&init, &EncoderOptions::default())?.max_tokens();
-        let encoders = encoders_within(&init, limit, [QUERY_TOKENS, DOCUMENT_TOKENS])?;
+        hear: &mut dyn FnMut(Examined) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let init = self.models().resolve(&request.init).map_err(Error::from)?;
+        let whole = Encoder::open(&init, &EncoderOptions::default()).map_err(Error::from)?;
+        let lengths = [QUERY_TOKENS, DOCUMENT_TOKENS];
+        let encoders = encoders_within(&init, whole.max_tokens(), lengths).map_err(Error::from)?;
         let mut all = Vec::new();
         for collection in collections {
             all.push(self.read_collection(collection, &encoders, cache, progress)?);
         }
+        let digests = all.iter().map(|one| (one.name.clone(), one.data.digest())).collect();
+        let names = request.claims.iter().map(|claim| claim.name.to_owned()).collect();
+        let fingerprint = whole.fingerprint().to_owned();
+        hear(Examined::Begun(Experiment::new(names, fingerprint, digests, &request.budget)))?;
         let asked = |inputs| request.claims.iter().any(|claim| claim.inputs == inputs);
         let (mut states, mut pieces) = (Vec::new(), Vec::new());
         for one in &all {
             if asked(Inputs::States) || asked(Inputs::Terms) {
-                let texts = CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress)?;
+                let texts = CachedTexts::new(&one.data, &encoders, cache, self.pool(), progress);
+                let texts = texts.map_err(Error::from)?;
                 let needs_terms = asked(Inputs::Terms);
-                states.push(if needs_terms { texts.with_terms(&init, TERMS_MAX)? } else { texts });
+                states.push(if needs_terms {
+                    texts.with_terms(&init, TERMS_MAX).map_err(Error::from)?
+                } else {
+                    texts
+                });
             }
             if asked(Inputs::Pieces) {
                 pieces.push(piece_texts(&one.data, &init)?);
@@ -101,8 +121,8 @@ impl Engine {
         })?;
         for claim in &request.claims {
             let report =
-                self.pool().install(|| claim.examine(&subjects, &request.budget, progress))?;
-            each(report)?;
+                self.pool().install(|| claim.examine(&subjects, &request.budget, progress));
+            hear(Examined::Found(Box::new(report.map_err(Error::from)?)))?;
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ mod training;
 
 pub use browse::Order;
 pub use channel::{ChannelError, ChannelProblem, ChannelRequest, RequestKind};
-pub use claims::{ClaimCollection, ClaimRequest};
+pub use claims::{ClaimCollection, ClaimRequest, Examined};
 pub use clock::{Clock, SystemClock};
 pub use collection::{
     Bulk, BulkOptions, Collection, CollectionWriter, Durability, Filled, SEGMENT_DOCUMENTS_MAX,

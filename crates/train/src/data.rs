@@ -4,7 +4,9 @@ mod problem;
 
 use std::collections::HashMap;
 
+use ecphory_core::checksum::hex;
 pub use problem::DataError;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -97,6 +99,23 @@ impl TrainingData {
         &self.positives[query]
     }
 
+    /// Returns a SHA-256 digest, in hexadecimal, of everything in the data that training sees.
+    pub fn digest(&self) -> String {
+        let mut sha = Sha256::new();
+        let mut put = |text: &str| {
+            sha.update((text.len() as u64).to_le_bytes());
+            sha.update(text);
+        };
+        for Text { id, text } in self.documents().iter().chain(self.queries()) {
+            put(id);
+            put(text);
+        }
+        for query in 0..self.queries().len() {
+            put(&format!("{:?}", self.positives(query)));
+        }
+        hex(&sha.finalize())
+    }
+
     /// Returns how many pairs of a query and a document that answers it there are.
     pub fn pairs(&self) -> usize {
         self.positives.iter().map(Vec::len).sum()
@@ -137,6 +156,23 @@ mod tests {
 
     fn judged<'a>(all: &'a [(&'a str, &'a str, bool)]) -> impl Iterator<Item = Judgment<'a>> {
         all.iter().map(|&(query, document, relevant)| Judgment { query, document, relevant })
+    }
+
+    #[test]
+    fn the_digest_changes_with_whatever_changes_training() {
+        let data = |document: &str, query: &str, second: bool| {
+            let documents = texts(&[("a", document), ("b", "other")]);
+            let mut all = vec![("q", "a", true)];
+            all.extend(second.then_some(("q", "b", true)));
+            TrainingData::new(documents, texts(&[("q", query)]), judged(&all)).unwrap().digest()
+        };
+        let first = data("one", "two", false);
+        assert_eq!(first, data("one", "two", false));
+        assert_eq!(first.len(), 64);
+        for other in [data("on", "two", false), data("one", "tw", false), data("one", "two", true)]
+        {
+            assert_ne!(first, other);
+        }
     }
 
     #[test]

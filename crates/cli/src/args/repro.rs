@@ -7,7 +7,7 @@ use clap::Args;
 /// Run the experiment of a paper's claim, and say whether it held here.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ecphory repro tas-b\n  ecphory repro tas-b --small\n  ecphory repro --all --tier T0,T1 --markdown verdicts.md\n\nVerdicts: `reproduced` is a difference in the claimed direction with p < 0.05 on a collection at least, and none against it on another; `mechanism only` is that what should be seen on the way was seen and the metric did not follow; `not reproduced` is neither.\n\n--small runs one fold with one seed on the first collection, judges only what should be seen on the way, and fails where it is not."
+    after_help = "Examples:\n  ecphory repro tas-b\n  ecphory repro tas-b --small\n  ecphory repro --all --tier T0,T1 --markdown verdicts.md\n  ecphory repro cet --lock cet.lock\n\nVerdicts: `reproduced` is a difference in the claimed direction with p < 0.05 on a collection at least, and none against it on another; `mechanism only` is that what should be seen on the way was seen and the metric did not follow; `not reproduced` is neither.\n\n--small runs one fold with one seed on the first collection, judges only what should be seen on the way, and fails where it is not."
 )]
 pub struct Repro {
     /// The claims to examine, by name.
@@ -31,6 +31,9 @@ pub struct Repro {
     /// One fold, one seed and one collection; a mechanism that is not seen is a failure.
     #[arg(long)]
     pub small: bool,
+    /// Write what decides the numbers to a file; where it is there, refuse to run anything else.
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
     /// Write the table of verdicts to a file as Markdown, too.
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,

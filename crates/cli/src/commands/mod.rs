@@ -11,6 +11,7 @@ mod eval;
 mod fuse;
 pub mod index;
 mod inspect;
+mod lock;
 mod mine;
 mod models;
 mod quickstart;

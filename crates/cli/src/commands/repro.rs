@@ -7,11 +7,11 @@ use std::time::Instant;
 use ecphory::eval::Dataset;
 use ecphory::train::claim::{CLAIMS, Claim};
 use ecphory::train::study::{Budget, Contrast, Report};
-use ecphory::{ClaimCollection, ClaimRequest, ErrorKind};
+use ecphory::{ClaimCollection, ClaimRequest, ErrorKind, Examined};
 
 use crate::args::Repro;
-use crate::commands::index;
 use crate::commands::run::write_whole;
+use crate::commands::{index, lock};
 use crate::context::{Context, print_json};
 use crate::failure::{Failure, kind};
 use crate::prepared::collection_of;
@@ -32,12 +32,22 @@ pub fn repro(args: &Repro, context: &Context) -> anyhow::Result<()> {
     let mut reports: Vec<(Report, f64)> = Vec::new();
     let mut start = Instant::now();
     let progress = context.progress();
-    context.engine.examine(&request, &collections, cache, progress, &mut |report| {
-        context.notice(&format!("{}: {}", report.claim, report.verdict));
-        reports.push((report, start.elapsed().as_secs_f64()));
+    let mut hear = |examined| -> anyhow::Result<()> {
+        match examined {
+            Examined::Begun(experiment) => {
+                if let Some(path) = &args.lock {
+                    lock::hold(path, &experiment)?;
+                }
+            }
+            Examined::Found(report) => {
+                context.notice(&format!("{}: {}", report.claim, report.verdict));
+                reports.push((*report, start.elapsed().as_secs_f64()));
+            }
+        }
         start = Instant::now();
         Ok(())
-    })?;
+    };
+    context.engine.examine(&request, &collections, cache, progress, &mut hear)?;
     if let Some(path) = &args.markdown {
         let text = markdown(&reports);
         write_whole(path, |out| Ok(out.write_all(text.as_bytes())?))?;

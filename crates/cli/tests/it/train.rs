@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Place;
 
@@ -167,6 +167,16 @@ fn a_claim_ends_with_a_verdict() {
     let report = place.json(&["repro", "interpolation", "--data", "./set", "--init", "./tiny"]);
     assert_eq!(report["arms"].as_array().unwrap().len(), 7, "{report}");
     assert!(report["verdict"].is_string(), "{report}");
+    // What a lock describes can be run again, and nothing else.
+    let locked = [&arguments[..], &["--small", "--lock", "tas-b.lock"]].concat();
+    let numbers = |report: &Value| (report["arms"].clone(), report["mechanisms"].clone());
+    let (first, again) = (place.json(&locked), place.json(&locked));
+    assert_eq!(numbers(&first), numbers(&again));
+    let said = place.fails(5, &[&arguments[..], &["--lock", "tas-b.lock"]].concat());
+    assert!(said.contains("folds: 1 of 5, here 5 of 5") && said.contains("seeds"), "{said}");
+    place.write("tas-b.lock", "{}");
+    let said = place.fails(3, &locked);
+    assert!(said.contains("no lock of an experiment"), "{said}");
     let said = place.fails(2, &["repro", "tas-c", "--data", "./set", "--init", "./tiny"]);
     assert!(said.contains("did you mean `tas-b`"), "{said}");
 }

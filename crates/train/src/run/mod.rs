@@ -37,7 +37,6 @@ use crate::recipe::{Recipe, Tier};
 use crate::source::Sources;
 use checkpoint::Checkpoint;
 pub use problem::RunError;
-use record::digest;
 pub use record::{Evaluation, Origin};
 use session::{Beginning, Session, mined};
 use start::Start;
@@ -126,7 +125,7 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         recipe: job.recipe.to_string(),
         seed: job.seed,
         init: model.fingerprint,
-        data: digest(job.data),
+        data: job.data.digest(),
     };
     let folder = work_folder(job.out);
     let left = Checkpoint::open(&folder)?;

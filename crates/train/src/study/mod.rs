@@ -8,12 +8,14 @@
 //! the same numbers on any number of threads.
 
 mod curve;
+mod experiment;
 mod fold;
 mod report;
 mod subject;
 mod trial;
 
 pub(crate) use curve::{Curve, common_cost};
+pub use experiment::Experiment;
 pub use fold::{Budget, Fold};
 pub use report::{ArmReport, Contrast, Mechanism, Report, Verdict};
 pub(crate) use subject::all_scores;
