@@ -39,7 +39,7 @@ const LEXICAL: &str = "IDF, lexical teacher";
 /// The weights of the penalty that every way to train is run with, in ascending order.
 const PENALTIES: [&str; 3] = ["0.002", "0.02", "0.2"];
 /// Over how many steps a penalty comes up: half of them.
-const RAMP: u64 = 24;
+const RAMP: u64 = 12;
 
 /// What stands on both sides of a contrast.
 const CONTRASTS: [(&str, &str); 3] = [(IDF, FLAT), (IDF, DENSE), (IDF, LEXICAL)];
@@ -52,7 +52,7 @@ const UNTRAINED: [(&str, &str); 2] = [("IDF, not trained", "table"), ("flat, not
 fn recipe() -> Result<Recipe> {
     Recipe::named("inference-free")?.with([
         "matching=dot(table | words > linear > lexical)",
-        "schedule.epochs=4",
+        "schedule.epochs=2",
         "schedule.patience=0",
         "schedule.dev=0",
     ])

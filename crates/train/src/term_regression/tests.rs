@@ -169,7 +169,8 @@ fn logits_deviate_by_one_and_as_many_are_above_0_as_asked_for() {
         assert_eq!(open, expected.min(logits.len() - 1), "term {term}");
     }
     let share = |(open, all): (usize, usize)| f64::from(open as u32) / f64::from(all as u32);
-    assert!(share(own) > 0.9 && share(foreign) < 0.3, "{own:?} {foreign:?}");
+    // How many are open is given; those that have the term come first.
+    assert!(share(own) > 0.9 && share(foreign) < 0.5, "{own:?} {foreign:?}");
 }
 
 #[test]
