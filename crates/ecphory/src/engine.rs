@@ -10,7 +10,8 @@ use ecphory_index::{
     Bm25Settings, ChannelKind, ChannelSchema, Collection as IndexCollection, DenseSettings, Schema,
 };
 use ecphory_model::{
-    CrossEncoder, Encoder, EncoderOptions, EncodingCache, ModelStore, Precision, Role, StoreConfig,
+    CrossEncoder, Encoder, EncoderOptions, EncodingCache, LateEncoder, ModelStore, Precision, Role,
+    StoreConfig,
 };
 use rustc_hash::FxHashMap;
 
@@ -48,6 +49,7 @@ struct Inner {
     models: ModelStore,
     encoders: Opened<Encoder>,
     cross_encoders: Opened<CrossEncoder>,
+    late_encoders: Opened<LateEncoder>,
     encoding: EncodingService,
     clock: Arc<dyn Clock>,
 }
@@ -80,8 +82,15 @@ impl Engine {
             .map_err(|source| Error::Threads { threads, source })?;
         let models = ModelStore::new(config.models);
         let encoding = EncodingService::new(&config.encoding, config.disk_cache);
-        let (encoders, cross_encoders) = (Mutex::default(), Mutex::default());
-        let inner = Inner { pool, models, encoders, cross_encoders, encoding, clock };
+        let inner = Inner {
+            pool,
+            models,
+            encoders: Mutex::default(),
+            cross_encoders: Mutex::default(),
+            late_encoders: Mutex::default(),
+            encoding,
+            clock,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -123,6 +132,20 @@ impl Engine {
             let model = name_or_path.to_owned();
             Error::CrossEncoder { model, source: Box::new(source) }
         })
+    }
+
+    /// Opens a model as one of late interaction, as [`Self::encoder`] opens an encoder. One that was not made for it has the states
+    /// of its tokens compared.
+    ///
+    /// # Errors
+    /// Where there is no such model, or it makes no states of tokens, is damaged or not supported.
+    pub fn late_encoder(
+        &self,
+        name_or_path: &str,
+        options: &EncoderOptions,
+    ) -> Result<Arc<LateEncoder>> {
+        let directory = self.inner.models.resolve(name_or_path)?;
+        Ok(opened(&self.inner.late_encoders, (directory, options.clone()), LateEncoder::open)?)
     }
 
     /// Encodes texts on the engine's threads into `texts.len()` rows of the encoder's dimensions.

@@ -135,8 +135,8 @@ impl Reader {
             progress.advance(1);
             answered
         };
-        // A cross-encoder reads the documents of one query on all threads.
-        let answers = if queries.len() == 1 || plan.has_cross_encoder() {
+        // A model reads the documents of one query on all threads.
+        let answers = if queries.len() == 1 || plan.has_reranker() {
             queries.iter().enumerate().map(answer).collect()
         } else {
             self.engine.pool().install(|| queries.par_iter().enumerate().map(answer).collect())
@@ -157,7 +157,7 @@ impl Reader {
         for (i, source) in plan.channels.iter().enumerate() {
             let encoder = match &source.kind {
                 SourceKind::Dense(dense) => dense.encoder.as_ref(),
-                SourceKind::Bm25(_) | SourceKind::Cross(_) => None,
+                SourceKind::Bm25(_) | SourceKind::Model(_) => None,
             };
             let Some(encoder) = encoder else {
                 vectors.push(Vec::new());
@@ -168,7 +168,7 @@ impl Reader {
                 SourceKind::Dense(other) => {
                     other.encoder.as_ref().is_some_and(|other| Arc::ptr_eq(other, encoder))
                 }
-                SourceKind::Bm25(_) | SourceKind::Cross(_) => false,
+                SourceKind::Bm25(_) | SourceKind::Model(_) => false,
             });
             vectors.push(match known {
                 Some(known) => vectors[known].clone(),
@@ -301,7 +301,7 @@ pub(crate) fn cues(plan: &Plan<'_>, query: &str, number: usize, vectors: &[Vec<f
                 Cue::Vector(vectors[number * dimensions..][..dimensions].to_vec())
             }
             SourceKind::Dense(_) => Cue::Nothing,
-            SourceKind::Cross(_) => Cue::Text(query.to_owned()),
+            SourceKind::Model(_) => Cue::Text(query.to_owned()),
         })
         .collect()
 }

@@ -25,6 +25,7 @@ use ecphory_core::storage::{Directory, Storage};
 
 use crate::encoder::{Encoder, Role};
 use crate::error::{Error, Result};
+pub(crate) use record::round;
 use record::{Kept, Key};
 use shelf::{Content, Found, Shelf};
 pub use states::{CachedStates, StateBuffer};

@@ -74,14 +74,25 @@ impl Encoder {
     /// files, `Usage` for a limit that the model does not have.
     pub fn open(directory: &Path, options: &EncoderOptions) -> Result<Self> {
         let layout = load::layout(directory)?;
+        layout.refuse_late(directory)?;
+        Self::of(layout, directory, options)
+    }
+
+    /// Loads what was laid out.
+    pub(crate) fn of(layout: Layout, directory: &Path, options: &EncoderOptions) -> Result<Self> {
         let loaded = load::load(layout, directory, options)?;
         let reading = Reading::open(directory, &loaded.layout, loaded.limits, options.max_tokens)?;
         let mut files = loaded.files;
         files.push(Directory::map_file(&load::tokenizer(&loaded.layout.body)?)?);
-        let Layout { prompts, lower_case, notes, .. } = loaded.layout;
+        let Layout { prompts, lower_case, notes, query_tokens, .. } = loaded.layout;
         let settings = format!(
-            "ecphory encoder 1\n{}\nmax_tokens {}\nlower_case {lower_case}\nprompts {:?} {:?}\n",
-            loaded.settings, reading.max_tokens, prompts.query, prompts.document
+            "ecphory encoder 1\n{}\nmax_tokens {}\nlower_case {lower_case}\nprompts {:?} {:?}\n{}",
+            loaded.settings,
+            reading.max_tokens,
+            prompts.query,
+            prompts.document,
+            // Other models keep the fingerprints that collections know them by.
+            query_tokens.map_or_else(String::new, |most| format!("query_tokens {most}\n"))
         );
         Ok(Self {
             runner: Runner::new(),
@@ -185,7 +196,7 @@ impl Encoder {
             rows.zip(sequences).for_each(|(row, tokens)| table.mean(tokens, row));
             return Ok(self.head.finish(run, level, pooled, table.dimensions()));
         }
-        let columns = self.token_dimensions();
+        let columns = self.hidden();
         let pooled = self.with_states(run, sequences, |states, batch| {
             self.head.pool_batch(states, columns, batch)
         })?;

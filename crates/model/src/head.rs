@@ -36,6 +36,8 @@ pub(crate) enum Step {
 
 /// Everything after the token states.
 pub(crate) struct Head {
+    /// Whether the steps are for each token instead of a pooled vector: late interaction.
+    pub(crate) per_token: bool,
     /// The results of several poolings stand side by side.
     pub(crate) pooling: Vec<Pooling>,
     pub(crate) steps: Vec<Step>,

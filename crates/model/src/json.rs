@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
@@ -16,6 +17,14 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// Reads a JSON file, or returns `None` where there is none.
 pub(crate) fn read_optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     if path.try_exists()? { read(path).map(Some) } else { Ok(None) }
+}
+
+/// Returns the fields of a value that is a struct.
+pub(crate) fn object(value: &impl Serialize) -> Result<Map<String, Value>> {
+    match serde_json::to_value(value).map_err(std::io::Error::from)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
 }
 
 /// Writes a JSON file for people; it is synced with its folder, by whoever makes that.

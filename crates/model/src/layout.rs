@@ -14,6 +14,10 @@ use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::json;
 
+mod late;
+
+pub(crate) use late::LateSettings;
+
 /// The list of modules.
 pub(crate) const MODULES: &str = "modules.json";
 /// How texts are read.
@@ -31,10 +35,13 @@ pub(crate) struct Layout {
     /// Where weights, configuration and tokenizer of the first module lie.
     pub(crate) body: PathBuf,
     pub(crate) kind: BodyKind,
+    /// Empty for a table, and for a model of late interaction, whose steps are for each token.
     pub(crate) pooling: Vec<Pooling>,
     pub(crate) steps: Vec<StepLayout>,
     /// How many tokens the authors intended, where they say.
     pub(crate) max_tokens: Option<usize>,
+    /// How many of a query, where that is another number.
+    pub(crate) query_tokens: Option<usize>,
     pub(crate) lower_case: bool,
     pub(crate) prompts: Prompts,
     /// What was assumed because the directory does not say.
@@ -141,6 +148,7 @@ impl Layout {
             pooling: Vec::new(),
             steps: Vec::new(),
             max_tokens: None,
+            query_tokens: None,
             lower_case: false,
             prompts,
             notes: Vec::new(),
@@ -152,6 +160,9 @@ impl Layout {
         if layout.kind == BodyKind::Transformer {
             let settings = TextSettings::open(&layout.body)?;
             (layout.lower_case, layout.max_tokens) = (settings.lower_case, settings.max_tokens);
+        }
+        if layout.is_late() {
+            layout.read_late(directory)?;
         }
         Ok(layout)
     }
@@ -190,16 +201,17 @@ impl Layout {
                 }
             }
         }
-        let pooled = self.kind == BodyKind::Static || !self.pooling.is_empty();
-        if modules.is_empty() || !pooled {
-            return Err(Error::Unsupported {
-                path,
-                setting: "modules",
-                found: format!("a list of {} without Pooling", modules.len()),
-                supported: "Transformer, Pooling, ...".to_owned(),
-            });
+        if modules.is_empty() {
+            let supported = "Transformer, Pooling, ...".to_owned();
+            let found = "an empty list".to_owned();
+            return Err(Error::Unsupported { path, setting: "modules", found, supported });
         }
         Ok(())
+    }
+
+    /// Returns whether there is a vector for each token: a transformer without pooling.
+    pub(crate) fn is_late(&self) -> bool {
+        self.kind == BodyKind::Transformer && self.pooling.is_empty()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Encoders and generators: from text to vectors and to more text, and from a model's name to its directory.
 //!
 //! [`Encoder`] opens a model directory as Hugging Face and sentence-transformers save it and computes on the
-//! CPU, without Python; [`CrossEncoder`] reads a query and a document together, [`MaskedLm`] predicts words.
+//! CPU, without Python; [`LateEncoder`] makes a vector of each token, [`CrossEncoder`] reads a query and a document together,
+//! [`MaskedLm`] predicts words.
 //! [`Generator`] continues text with a decoder, from GGUF files too. [`ModelStore`] finds such directories by name and
 //! fetches them once.
 //!
@@ -31,6 +32,7 @@ mod generate;
 mod gguf;
 mod head;
 mod json;
+mod late_encoder;
 mod layout;
 mod load;
 mod masked_lm;
@@ -68,6 +70,7 @@ pub use generate::{
 };
 pub use gguf::GgufProblem;
 pub use head::Pooling;
+pub use late_encoder::{LateEncoder, TokenMatch};
 pub use masked_lm::{MaskedLm, TokenLogits};
 pub use modules::{AddedModules, DenseModule};
 #[cfg(feature = "onnx")]

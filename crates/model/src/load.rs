@@ -126,7 +126,9 @@ fn load_transformer(layout: Layout, options: &EncoderOptions) -> Result<Loaded> 
     let (hidden, sizes) = (config.hidden(), config.describe());
     let limits = transformer_limits(&config, &layout);
     let Runnable { body, mut files, described } = runnable(&layout.body, config, options)?;
-    let head = load_head(&layout, hidden * layout.pooling.len(), &mut files)?;
+    // Without pooling, what comes after the states is for each token.
+    let width = hidden * layout.pooling.len().max(1);
+    let head = load_head(&layout, width, &mut files)?;
     let steps = describe(&layout.steps);
     Ok(Loaded {
         settings: format!("{sizes}\n{:?}\n{steps}{described}", layout.pooling),
@@ -230,7 +232,7 @@ fn load_head(layout: &Layout, pooled: usize, files: &mut Vec<Bytes>) -> Result<H
             }
         });
     }
-    Ok(Head { pooling: layout.pooling.clone(), steps, dimensions })
+    Ok(Head { per_token: layout.is_late(), pooling: layout.pooling.clone(), steps, dimensions })
 }
 
 /// Describes steps for the fingerprint, without the folders they lie in.

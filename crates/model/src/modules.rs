@@ -1,16 +1,16 @@
 //! Modules that training adds to a model directory in the layout of sentence-transformers.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Component, Path};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::convert::{NewTensor, write_tensors};
 use crate::error::Result;
 use crate::json;
-use crate::layout::MODULES;
+use crate::layout::{LateSettings, MODULES, PROMPTS};
 
-/// A linear map after pooling.
+/// A linear map of vectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DenseModule {
     /// `[out, in]`, row by row.
@@ -21,7 +21,7 @@ pub struct DenseModule {
     pub bias: Option<Vec<f32>>,
 }
 
-/// What comes after the pooling of a directory.
+/// What comes after the transformer of a directory: after its pooling, or after the states of tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AddedModules {
     /// Takes away what scales vectors to unit length at the end of the directory as it is.
@@ -30,9 +30,13 @@ pub struct AddedModules {
     pub dense: Vec<DenseModule>,
     /// Scales vectors to unit length at the end.
     pub adds_unit_length: bool,
+    /// Makes a directory for late interaction in the layout of `PyLate`, which has no pooling and scales the vectors of tokens to unit
+    /// length: how many tokens are read of a query and of a document.
+    pub tokens: Option<[usize; 2]>,
 }
 
 const MODELS: &str = "sentence_transformers.models";
+const LATE_DENSE: &str = "pylate.models.Dense";
 
 impl AddedModules {
     /// Writes the modules into a directory that nobody reads yet: first their weights, then the list that names them.
@@ -55,15 +59,23 @@ impl AddedModules {
         if self.drops_unit_length {
             modules.retain(|module| !is_unit(module));
         }
+        if let Some(tokens) = self.tokens {
+            // What follows the transformer is for one vector a text.
+            for module in modules.split_off(modules.len().min(1)) {
+                remove_folder(directory, &module)?;
+            }
+            write_late_settings(directory, tokens)?;
+        }
+        let package = if self.tokens.is_some() { LATE_DENSE } else { MODELS };
         for dense in &self.dense {
             let folder = format!("{}_Dense", modules.len());
             dense.write(&directory.join(&folder))?;
-            modules.push(module(modules.len(), &folder, "Dense"));
+            modules.push(module(modules.len(), &folder, &format!("{package}.Dense")));
         }
         if self.adds_unit_length {
             let folder = format!("{}_Normalize", modules.len());
             fs_err::create_dir_all(directory.join(&folder))?;
-            modules.push(module(modules.len(), &folder, "Normalize"));
+            modules.push(module(modules.len(), &folder, &format!("{MODELS}.Normalize")));
         }
         for (index, module) in modules.iter_mut().enumerate() {
             module["idx"] = index.into();
@@ -114,14 +126,37 @@ fn bare(directory: &Path) -> Result<Vec<Value>> {
     let unit = "2_Normalize";
     fs_err::create_dir_all(directory.join(unit))?;
     Ok(vec![
-        module(0, "", "Transformer"),
-        module(1, folder, "Pooling"),
-        module(2, unit, "Normalize"),
+        module(0, "", &format!("{MODELS}.Transformer")),
+        module(1, folder, &format!("{MODELS}.Pooling")),
+        module(2, unit, &format!("{MODELS}.Normalize")),
     ])
 }
 
 fn module(index: usize, path: &str, kind: &str) -> Value {
-    json!({"idx": index, "name": index.to_string(), "path": path, "type": format!("{MODELS}.{kind}")})
+    json!({"idx": index, "name": index.to_string(), "path": path, "type": kind})
+}
+
+/// Removes the folder of a module that is listed no more; what a list names outside of the directory stays.
+fn remove_folder(directory: &Path, module: &Value) -> Result<()> {
+    let name = Path::new(module["path"].as_str().unwrap_or_default());
+    let mut parts = name.components();
+    let is_inside = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+    if is_inside && directory.join(name).is_dir() {
+        fs_err::remove_dir_all(directory.join(name))?;
+    }
+    Ok(())
+}
+
+/// Adds to the prompts of a directory how tokens are made.
+fn write_late_settings(directory: &Path, [query, document]: [usize; 2]) -> Result<()> {
+    let path = directory.join(PROMPTS);
+    let mut settings: Map<String, Value> = json::read_optional(&path)?.unwrap_or_default();
+    let late = json::object(&LateSettings::plain(query, document))?;
+    settings.extend(late);
+    settings.insert("model_type".to_owned(), "ColBERT".into());
+    settings.insert("similarity_fn_name".to_owned(), "MaxSim".into());
+    json::write(&path, &settings)?;
+    Ok(fs_err::File::open(&path)?.sync_all()?)
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub(crate) struct NumberedTokens {
 pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) max_tokens: usize,
+    /// How many tokens are read of a query.
+    query_tokens: usize,
     pub(crate) tokenizer: Tokenizer,
     prompts: Prompts,
     pub(crate) lower_case: bool,
@@ -49,7 +51,10 @@ impl Reading {
         asked: Option<usize>,
     ) -> Result<Self> {
         let plain = Self::without_prompts(directory, &layout.body, limits, asked)?;
-        Ok(Self { prompts: layout.prompts.clone(), lower_case: layout.lower_case, ..plain })
+        let most = plain.max_tokens;
+        let query_tokens = layout.query_tokens.map_or(most, |n| n.clamp(limits.tokens.0, most));
+        let (prompts, lower_case) = (layout.prompts.clone(), layout.lower_case);
+        Ok(Self { query_tokens, prompts, lower_case, ..plain })
     }
 
     /// Opens the tokenizer that lies with a model's weights, for texts as they stand.
@@ -68,6 +73,7 @@ impl Reading {
         Ok(Self {
             name: name_of(directory),
             max_tokens,
+            query_tokens: max_tokens,
             tokenizer: Tokenizer::open(&load::tokenizer(body)?)?,
             prompts: Prompts::default(),
             lower_case: false,
@@ -85,20 +91,32 @@ impl Reading {
 
     /// Returns the tokens of a text after the prompt of its role.
     pub(crate) fn tokens_as(&self, text: &str, role: Role) -> Result<Vec<u32>> {
-        let prompt = self.prompt(role);
+        let (prompt, most) = (self.prompt(role), self.tokens_of(role));
         if prompt.is_empty() {
-            return self.tokens(text);
+            return self.tokens_within(text, most);
         }
-        self.tokens(&format!("{prompt}{text}"))
+        self.tokens_within(&format!("{prompt}{text}"), most)
+    }
+
+    /// Returns how many tokens are read of a text of a role.
+    pub(crate) fn tokens_of(&self, role: Role) -> usize {
+        match role {
+            Role::Query => self.query_tokens,
+            Role::Document => self.max_tokens,
+        }
     }
 
     /// Returns the tokens of a text.
     pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokens_within(text, self.max_tokens)
+    }
+
+    fn tokens_within(&self, text: &str, most: usize) -> Result<Vec<u32>> {
         let text = self.folded(text);
         let tokens = if self.limits.has_special_tokens {
-            self.tokenizer.encode(&text, self.max_tokens)?
+            self.tokenizer.encode(&text, most)?
         } else {
-            self.tokenizer.encode_bare(&text, self.max_tokens)?
+            self.tokenizer.encode_bare(&text, most)?
         };
         self.check(&tokens)?;
         Ok(tokens)
@@ -107,13 +125,13 @@ impl Reading {
     /// Returns what [`Self::tokens_as`] returns, and the number of each token's word. The words of a prompt are not those
     /// of the text.
     pub(crate) fn numbered_as(&self, text: &str, role: Role) -> Result<NumberedTokens> {
-        let prompt = self.prompt(role);
+        let (prompt, most) = (self.prompt(role), self.tokens_of(role));
         let whole = format!("{prompt}{text}");
         let (whole, prompt) = (self.folded(&whole), self.folded(prompt));
         let WordTokens { ids, words } = if self.limits.has_special_tokens {
-            self.tokenizer.encode_words(&whole, self.max_tokens)?
+            self.tokenizer.encode_words(&whole, most)?
         } else {
-            self.tokenizer.encode_bare_words(&whole, self.max_tokens)?
+            self.tokenizer.encode_bare_words(&whole, most)?
         };
         self.check(&ids)?;
         let mut numbers = Vec::with_capacity(ids.len());

@@ -59,6 +59,7 @@ impl TrainableEncoder {
     /// parameters of their own; `Usage` where more layers are to be frozen than there are.
     pub fn open(directory: &Path, options: &TrainableOptions) -> Result<Self> {
         let layout = load::layout(directory)?;
+        layout.refuse_late(directory)?;
         check(directory, &layout)?;
         let config = BackboneConfig::open(&layout.body)?;
         let limits = load::transformer_limits(&config, &layout);

@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use ecphory::model::{self, CatalogueEntry, CrossEncoder, Generator, GeneratorOptions, Usable};
+use ecphory::model::{
+    self, CatalogueEntry, CrossEncoder, Generator, GeneratorOptions, LateEncoder, Usable,
+};
 use ecphory::train::{Recipe, Trained};
-use ecphory::{EncoderOptions, Precision};
+use ecphory::{EncoderOptions, Precision, Role};
 use serde_json::{Value, json};
 
 use crate::args::Models;
@@ -90,6 +92,18 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "architecture": model.architecture(),
             "use": "cross-encoder: `dense >> cross(MODEL)`",
             "max_tokens": model.max_tokens(),
+            "weights": model::weight_bytes(&path)?,
+            "fingerprint": model.fingerprint(),
+        })
+    } else if LateEncoder::opens(&path)? {
+        let model = context.engine.late_encoder(name, &EncoderOptions::default())?;
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "architecture": model.architecture(),
+            "use": "late interaction: `dense >> maxsim(MODEL)`",
+            "dimensions": model.dimensions(),
+            "max_tokens": model.max_tokens(Role::Document),
             "weights": model::weight_bytes(&path)?,
             "fingerprint": model.fingerprint(),
         })

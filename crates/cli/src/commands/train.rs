@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ecphory::eval::Dataset;
+use ecphory::model::{CrossEncoder, LateEncoder};
 use ecphory::read::Skipped;
 use ecphory::train::{Evaluation, ForeignKind, Recipe, Trained};
 use ecphory::{ErrorKind, Reader, TrainingRequest};
@@ -31,9 +32,8 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
         return Err(Failure::Usage("--data, --init and --out are needed").into());
     };
     let dataset = context.dataset_split(data, Some(&args.split))?;
-    let is_cross = recipe.is_cross()?;
     let request = TrainingRequest {
-        reader: reader(&recipe, &dataset, init, context)?,
+        reader: reader(args, (&recipe, init), &dataset, context)?,
         recipe,
         init: init.clone(),
         out: out.clone(),
@@ -44,7 +44,7 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
     match context.engine.train(&dataset, &request, context.progress()) {
         Ok((trained, skipped)) => {
             report(out, &trained, &skipped, start.elapsed().as_secs_f64(), context)?;
-            context.notice(&usage(out, is_cross));
+            context.notice(&usage(out)?);
             Ok(())
         }
         Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -56,9 +56,9 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
 
 /// The documents of the data set with the channels that the recipe may name; `None` where it names only what a run has by itself.
 fn reader(
-    recipe: &Recipe,
+    args: &Train,
+    (recipe, init): (&Recipe, &str),
     dataset: &Dataset,
-    init: &str,
     context: &Context,
 ) -> anyhow::Result<Option<Reader>> {
     let named = recipe.foreign_sources()?;
@@ -66,22 +66,29 @@ fn reader(
     if rankers.peek().is_none() {
         return Ok(None);
     }
-    let mut channels = vec!["bm25".to_owned()];
-    // Pipelines such as `hybrid` fuse with the model to begin from.
-    if rankers.any(|source| source.name != "bm25") {
-        channels.push(format!("dense={init}"));
+    let mut channels = args.channels.clone();
+    if channels.is_empty() {
+        channels.push("bm25".to_owned());
+        // Pipelines such as `hybrid` fuse with the model to begin from.
+        if rankers.any(|source| source.name != "bm25") {
+            channels.push(format!("dense={init}"));
+        }
     }
     let requests = index::channels(&channels, &[])?;
     Ok(Some(collection_of(dataset, &requests, context)?.snapshot()?))
 }
 
 /// Says where the model goes.
-fn usage(out: &Path, is_cross: bool) -> String {
-    let out = out.display();
-    if is_cross {
-        return format!("{out} is a reranker: --pipeline 'hybrid % 100 >> cross(\"{out}\")'");
-    }
-    format!("{out} is a model: --channel dense={out}")
+fn usage(model: &Path) -> anyhow::Result<String> {
+    let out = model.display();
+    let step = if CrossEncoder::opens(model)? {
+        "cross"
+    } else if LateEncoder::opens(model)? {
+        "maxsim"
+    } else {
+        return Ok(format!("{out} is a model: --channel dense={out}"));
+    };
+    Ok(format!("{out} is a reranker: --pipeline 'hybrid % 100 >> {step}(\"{out}\")'"))
 }
 
 /// Says what an interruption left.

@@ -91,7 +91,7 @@ fn a_recipe_of_a_paper_learns_from_what_the_collection_ranks() {
     place.ok(&["encode", "./adapted", "--text", "a cat"]);
     let said = place.fails(2, &train("out", &["--set", "negatives.from=bm52"]));
     assert!(said.contains("bm52") && said.contains("dense"), "{said}");
-    let said = place.fails(2, &train("out", &["--set", "matching=maxsim(linear > unit)"]));
+    let said = place.fails(2, &train("out", &["--set", "matching=word-maxsim(linear > words)"]));
     assert!(said.contains("no layout"), "{said}");
 }
 
@@ -119,6 +119,32 @@ fn a_reranker_reranks_and_teaches() {
     assert!(weights("taught") != weights("plain"));
     let said = place.fails(4, &train("out", &["--set", "teachers=[\"cross(./nothing)\"]"]));
     assert!(said.contains("nothing"), "{said}");
+}
+
+#[test]
+fn late_interaction_is_trained_for_a_pipeline() {
+    let place = place();
+    let mut arguments = train("late", &[]);
+    arguments[1] = "late";
+    let trained = place.json(&arguments);
+    assert_eq!(trained["training"]["pairs"], 18, "{trained}");
+    let shown = place.ok(&["models", "show", "./late"]);
+    assert!(shown.contains("late interaction") && shown.contains("by `late` on 18"), "{shown}");
+    place.ok(&["index", "t.ecp", "set/corpus.jsonl", "--channel", "bm25"]);
+    let step = |model: &str| format!("bm25 % 5 >> maxsim(\"{model}\")");
+    let search = |model: &str| {
+        place.ok(&["search", "t.ecp", "cat is on the dog", "--pipeline", &step(model)])
+    };
+    assert!(search("./late").contains('d'));
+    let explained =
+        ["search", "t.ecp", "cat is on the dog", "--pipeline", &step("./late"), "--explain"];
+    let explained = place.ok(&explained);
+    assert!(explained.contains("token cat nearest"), "{explained}");
+    // It makes a vector of each token and none of a text.
+    let said = place.fails(3, &["index", "u.ecp", "set/corpus.jsonl", "--channel", "dense=./late"]);
+    assert!(said.contains("maxsim(") && said.contains("modules.json"), "{said}");
+    let said = place.fails(3, &["encode", "./late", "--text", "a cat"]);
+    assert!(said.contains("maxsim("), "{said}");
 }
 
 #[test]

@@ -39,9 +39,9 @@ impl fmt::Display for Pipeline {
                 write_name(f, by)?;
                 f.write_str(")")
             }
-            Pipeline::Cross { of, model } => {
+            Pipeline::Rerank { of, by, model } => {
                 write_operand(f, of, Binding::Then)?;
-                f.write_str(" >> cross(")?;
+                write!(f, " >> {}(", by.name())?;
                 write_name(f, model)?;
                 f.write_str(")")
             }
@@ -69,7 +69,9 @@ fn write_sum(f: &mut fmt::Formatter<'_>, parts: &[(f64, Pipeline)]) -> fmt::Resu
 
 fn write_operand(f: &mut fmt::Formatter<'_>, operand: &Pipeline, around: Binding) -> fmt::Result {
     let inside = match operand {
-        Pipeline::Rescore { .. } | Pipeline::Cross { .. } | Pipeline::Where { .. } => Binding::Then,
+        Pipeline::Rescore { .. } | Pipeline::Rerank { .. } | Pipeline::Where { .. } => {
+            Binding::Then
+        }
         Pipeline::Sum(_) => Binding::Sum,
         _ => Binding::Cut,
     };

@@ -38,6 +38,33 @@ pub const HYBRID: &str = "hybrid";
 /// measurements stand in docs/decisions/0001-default-hybrid.md.
 pub const HYBRID_LEXICAL: f64 = 0.2;
 
+/// How a model reads a query and a document to score them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reranking {
+    /// Both together: a cross-encoder.
+    Cross,
+    /// Each by itself, token by token: late interaction.
+    MaxSim,
+}
+
+impl Reranking {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Cross, Self::MaxSim];
+
+    /// Returns what a pipeline calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cross => "cross",
+            Self::MaxSim => "maxsim",
+        }
+    }
+
+    /// Returns the one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
 /// A way from a query to a ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pipeline {
@@ -76,10 +103,12 @@ pub enum Pipeline {
         /// The channel that scores.
         by: String,
     },
-    /// Replaces the score of each hit by what a cross-encoder gives query and document: `p >> cross(model)`.
-    Cross {
+    /// Replaces the score of each hit by what a model gives query and document: `p >> cross(model)`, `p >> maxsim(model)`.
+    Rerank {
         /// Where the hits come from.
         of: Box<Pipeline>,
+        /// How the model reads them.
+        by: Reranking,
         /// The model that scores: a name that was pulled, or the path of its directory.
         model: String,
     },
@@ -128,7 +157,19 @@ impl Pipeline {
     /// Replaces each hit's score by that of a cross-encoder.
     #[must_use]
     pub fn cross(self, model: impl Into<String>) -> Self {
-        Pipeline::Cross { of: Box::new(self), model: model.into() }
+        self.rerank(Reranking::Cross, model)
+    }
+
+    /// Replaces each hit's score by the sum of the best matches of the query's tokens, of a model of late interaction.
+    #[must_use]
+    pub fn max_sim(self, model: impl Into<String>) -> Self {
+        self.rerank(Reranking::MaxSim, model)
+    }
+
+    /// Replaces each hit's score by that of a model.
+    #[must_use]
+    pub fn rerank(self, by: Reranking, model: impl Into<String>) -> Self {
+        Pipeline::Rerank { of: Box::new(self), by, model: model.into() }
     }
 
     /// Lets only documents through that the filter selects.

@@ -6,7 +6,7 @@
 //! product := [ number "*" ] cut | cut "*" number
 //! cut     := primary [ "%" count ]...                       tightest
 //! primary := name | rrf "(" ... ")" | cc "(" ... ")" | "(" then ")"
-//! step    := ( rescore "(" name ")" | cross "(" name ")" | filter ) [ "%" count ]...
+//! step    := ( ( "rescore" | "cross" | "maxsim" ) "(" name ")" | filter ) [ "%" count ]...
 //! filter  := where "(" condition ")"
 //! ```
 
@@ -16,8 +16,11 @@ use ecphory_index::Filter;
 use ecphory_index::filter::FilterProblem;
 
 use super::lexer::{self, Located, Token};
-use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K};
+use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K, Reranking};
 use ecphory_core::nearest::nearest;
+
+/// What may follow `>>`.
+const STEPS: &str = "`rescore(...)`, `cross(...)`, `maxsim(...)` or `where(...)`";
 
 /// A channel name as it stands in an expression, for carets under names that do not exist.
 pub(crate) struct Named {
@@ -133,7 +136,7 @@ impl Parser<'_> {
                 Token::Name(name) | Token::Quoted(name) => {
                     (start, PipelineProblem::RetrieverAsStep { name })
                 }
-                other => expected("`rescore(...)`, `cross(...)` or `where(...)`", &other, start),
+                other => expected(STEPS, &other, start),
             });
         };
         match name.as_str() {
@@ -145,16 +148,19 @@ impl Parser<'_> {
                 self.demand(")", "`)` after the name of one channel")?;
                 Ok(before.rescore(channel))
             }
-            "cross" => Ok(before.cross(self.model()?)),
             "rrf" | "cc" => Err((start, PipelineProblem::RetrieverAsStep { name })),
             _ => {
-                let nearest = nearest(&name, ["rescore", "cross", "where"]).map(str::to_owned);
+                if let Some(by) = Reranking::named(&name) {
+                    return Ok(before.rerank(by, self.model()?));
+                }
+                let steps = ["rescore", "cross", "maxsim", "where"];
+                let nearest = nearest(&name, steps).map(str::to_owned);
                 Err((start, PipelineProblem::UnknownFunction { name, nearest }))
             }
         }
     }
 
-    /// Reads `cross(MODEL)`; a path without quotes is what goes wrong most easily.
+    /// Reads `cross(MODEL)` or `maxsim(MODEL)`; a path without quotes is what goes wrong most easily.
     fn model(&mut self) -> Parsed<String> {
         const WHAT: &str = "the name of a model, or its path in quotes";
         self.next()?;
@@ -245,10 +251,10 @@ impl Parser<'_> {
             "rrf" => self.rrf(),
             "cc" => self.cc(start),
             "where" => Err((start, PipelineProblem::FilterAlone)),
-            "rescore" | "cross" => Err((start, PipelineProblem::StepFirst { name })),
+            "rescore" | "cross" | "maxsim" => Err((start, PipelineProblem::StepFirst { name })),
             _ => {
-                let nearest =
-                    nearest(&name, ["rrf", "cc", "rescore", "cross", "where"]).map(str::to_owned);
+                let functions = ["rrf", "cc", "rescore", "cross", "maxsim", "where"];
+                let nearest = nearest(&name, functions).map(str::to_owned);
                 Err((start, PipelineProblem::UnknownFunction { name, nearest }))
             }
         }

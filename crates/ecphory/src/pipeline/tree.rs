@@ -9,7 +9,7 @@ impl Pipeline {
             Pipeline::Channel(_) => Vec::new(),
             Pipeline::Cut { of, .. }
             | Pipeline::Rescore { of, .. }
-            | Pipeline::Cross { of, .. }
+            | Pipeline::Rerank { of, .. }
             | Pipeline::Where { of, .. } => vec![of],
             Pipeline::Rrf { of, .. } => of.iter().collect(),
             Pipeline::Cc { of, .. } => of.iter().collect(),
@@ -60,7 +60,7 @@ impl Pipeline {
         match self {
             Pipeline::Channel(name)
             | Pipeline::Rescore { by: name, .. }
-            | Pipeline::Cross { model: name, .. }
+            | Pipeline::Rerank { model: name, .. }
                 if name.is_empty() =>
             {
                 Err(PipelineProblem::EmptyName)
@@ -69,7 +69,7 @@ impl Pipeline {
             Pipeline::Channel(_)
             | Pipeline::Cut { .. }
             | Pipeline::Rescore { .. }
-            | Pipeline::Cross { .. }
+            | Pipeline::Rerank { .. }
             | Pipeline::Where { .. } => Ok(()),
             Pipeline::Rrf { of, k, weights } => {
                 if of.is_empty() {

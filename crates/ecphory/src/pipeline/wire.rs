@@ -10,13 +10,13 @@
 //! ```
 //! Every node is a table that names what it is by its own key: `channel`, `cut` with `to`, `rrf` with
 //! `k` and `weights`, `cc` with `alpha`, `sum` with `weights`, `rescore` with `by`,
-//! `cross` with `model`, `where` with `of`.
+//! `cross` and `maxsim` with `model`, `where` with `of`.
 //! A key that the node does not have is an error. A node nests at most two levels of the document, so
 //! every tree of [`DEPTH_MAX`] fits what JSON readers allow (128 levels).
 
 use serde_json::{Map, Value, json};
 
-use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K};
+use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K, Reranking};
 use ecphory_core::nearest::{hint, nearest};
 
 impl Pipeline {
@@ -68,7 +68,7 @@ fn to_value(pipeline: &Pipeline) -> Value {
             json!({ "weights": weights, "sum": of })
         }
         Pipeline::Rescore { of, by } => json!({ "by": by, "rescore": to_value(of) }),
-        Pipeline::Cross { of, model } => json!({ "model": model, "cross": to_value(of) }),
+        Pipeline::Rerank { of, by, model } => json!({ "model": model, by.name(): to_value(of) }),
         Pipeline::Where { of, filter } => {
             json!({ "where": filter.to_string(), "of": to_value(of) })
         }
@@ -86,7 +86,7 @@ fn from_document(value: &Value) -> Result<Pipeline, PipelineError> {
 }
 
 /// The keys that say what a node is, with the other keys such a node may have.
-const NODES: [(&str, &[&str]); 8] = [
+const NODES: [(&str, &[&str]); 9] = [
     ("channel", &[]),
     ("cut", &["to"]),
     ("rrf", &["k", "weights"]),
@@ -94,6 +94,7 @@ const NODES: [(&str, &[&str]); 8] = [
     ("sum", &["weights"]),
     ("rescore", &["by"]),
     ("cross", &["model"]),
+    ("maxsim", &["model"]),
     ("where", &["of"]),
 ];
 
@@ -104,14 +105,14 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
     let Value::Object(map) = value else {
         return Err(wrong(
             path,
-            "a table with one of channel, cut, rrf, cc, sum, rescore, cross, where",
+            "a table with one of channel, cut, rrf, cc, sum, rescore, cross, maxsim, where",
             value,
         ));
     };
     let Some((kind, options)) = NODES.into_iter().find(|(kind, _)| map.contains_key(*kind)) else {
         return Err(wrong(
             path,
-            "one of the keys channel, cut, rrf, cc, sum, rescore, cross, where",
+            "one of the keys channel, cut, rrf, cc, sum, rescore, cross, maxsim, where",
             value,
         ));
     };
@@ -149,13 +150,17 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
             Pipeline::Sum(weights.into_iter().zip(of).collect())
         }
         "rescore" => node.child("rescore")?.rescore(node.text("by")?),
-        "cross" => node.child("cross")?.cross(node.text("model")?),
-        _ => {
+        "where" => {
             let filter = node.text("where")?.parse().map_err(|error: ecphory_index::Error| {
                 let (_, problem) = super::parser::filter_problem(&error);
                 PipelineError::in_document(format!("{path}.where"), problem)
             })?;
             node.child("of")?.filter(filter)
+        }
+        // The nodes that are left are those of models.
+        name => {
+            let by = Reranking::named(name).ok_or_else(|| wrong(path, "a node", value))?;
+            node.child(name)?.rerank(by, node.text("model")?)
         }
     };
     pipeline.check_node().map_err(|problem| PipelineError::in_document(path, problem))?;

@@ -5,10 +5,10 @@
 
 use ecphory_core::{DocAddress, Scored, Unshown};
 use ecphory_index::QueryTerm;
-use ecphory_model::CrossEncoder;
 use rustc_hash::FxHashMap;
 
 use super::plan::{Node, Op, Plan, SourceKind};
+use super::reranker::Reranker;
 use super::{CANDIDATES_MIN, Stopwatch};
 use crate::Result;
 use crate::fusion::{Scale, Weighted, reciprocal_ranks, weighted_sums};
@@ -20,7 +20,7 @@ pub(crate) enum Cue {
     Terms(Vec<QueryTerm>),
     /// Its vector.
     Vector(Vec<f32>),
-    /// Its text, which a cross-encoder reads.
+    /// Its text, which a model reads.
     Text(String),
     /// The channel has nothing to compare with yet.
     Nothing,
@@ -193,7 +193,10 @@ impl Execution<'_, '_> {
             Op::Blend { of } => self.exact_blend(of, ran, docs),
             Op::Rescore { of, channel } => {
                 // A hit without a vector has a score all the same, which is not its own.
-                let known = if self.plan.channels[*channel].is_cross() { &*ran.hits } else { &[] };
+                let known = match self.plan.channels[*channel].reranking() {
+                    Some(_) => &*ran.hits,
+                    None => &[],
+                };
                 self.completed(*channel, known, docs, |doc| self.admits(of, *doc))
             }
         }
@@ -262,34 +265,33 @@ impl Execution<'_, '_> {
             (SourceKind::Dense(source), Cue::Vector(vector)) => {
                 Ok(source.dense.score(vector, docs)?)
             }
-            (SourceKind::Cross(encoder), Cue::Text(query)) => {
-                Ok(self.read_pairs(encoder, query, docs)?.into_iter().map(Some).collect())
+            (SourceKind::Model(model), Cue::Text(query)) => {
+                Ok(self.read(model, query, docs)?.into_iter().map(Some).collect())
             }
             _ => Ok(vec![None; docs.len()]),
         }
     }
 
-    /// Scores what is stored of documents with a cross-encoder, on all threads.
-    fn read_pairs(
-        &self,
-        encoder: &CrossEncoder,
-        query: &str,
-        docs: &[DocAddress],
-    ) -> Result<Vec<f32>> {
-        let reader = self.plan.reader;
-        // What the channels read, each field once.
+    /// Scores what is stored of documents with a model, on all threads.
+    fn read(&self, model: &Reranker, query: &str, docs: &[DocAddress]) -> Result<Vec<f32>> {
+        let texts = self.texts(docs)?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        // What is shown is how many queries were answered.
+        let progress = Unshown(self.plan.progress);
+        model.score(&self.plan.reader.engine, query, &texts, &progress)
+    }
+
+    /// Returns what the channels read of documents, each field once.
+    pub(crate) fn texts(&self, docs: &[DocAddress]) -> Result<Vec<String>> {
+        let snapshot = &self.plan.reader.snapshot;
         let mut fields: Vec<String> = Vec::new();
-        for field in reader.snapshot.schema().channels.iter().flat_map(|one| &one.fields) {
+        for field in snapshot.schema().channels.iter().flat_map(|one| &one.fields) {
             if !fields.contains(field) {
                 fields.push(field.clone());
             }
         }
-        let text = |&doc: &DocAddress| Ok(reader.snapshot.document(doc)?.joined_text(&fields));
-        let texts: Vec<String> = docs.iter().map(text).collect::<Result<_>>()?;
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        // What is shown is how many queries were answered.
-        let progress = Unshown(self.plan.progress);
-        Ok(encoder.score(query, &texts, reader.engine.pool(), &progress)?)
+        let text = |&doc: &DocAddress| Ok(snapshot.document(doc)?.joined_text(&fields));
+        docs.iter().map(text).collect()
     }
 
     /// Scores hits by a channel. Those it has no vector of stand last, with the least score there is.

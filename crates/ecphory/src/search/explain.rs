@@ -1,10 +1,10 @@
 //! Explaining a hit: the same arithmetic once more, for one document, with its numbers kept.
 
 use ecphory_core::DocAddress;
-use ecphory_model::CrossEncoder;
 
 use super::execute::{Cue, Execution, Ran};
 use super::plan::{DenseSource, Node, Op, SourceKind};
+use super::reranker::Reranker;
 use crate::fusion::{Scale, reciprocal};
 use crate::{Explanation, Reader, Result};
 
@@ -84,7 +84,9 @@ impl Execution<'_, '_> {
     ) -> Result<Explanation> {
         let score = match (&self.plan.channels[channel].kind, ran.score(doc)) {
             // Reading the pair again would take long and give the same.
-            (SourceKind::Cross(encoder), Some(score)) => cross_explained(encoder, score),
+            (SourceKind::Model(model), Some(score)) => {
+                self.model_explained(channel, model, (doc, score))?
+            }
             _ => self.read_explained(reader, channel, doc)?,
         };
         let value = ran.score(doc).unwrap_or(score.value);
@@ -132,6 +134,20 @@ impl Execution<'_, '_> {
         Ok(part.input(self.node_explained(reader, operand, below, doc)?))
     }
 
+    fn model_explained(
+        &self,
+        channel: usize,
+        model: &Reranker,
+        (doc, score): (DocAddress, f64),
+    ) -> Result<Explanation> {
+        let query = match &self.cues[channel] {
+            Cue::Text(query) => query.as_str(),
+            _ => "",
+        };
+        let text = self.texts(&[doc])?.pop().unwrap_or_default();
+        model.explain(query, &text, score)
+    }
+
     fn read_explained(
         &self,
         reader: &Reader,
@@ -165,17 +181,13 @@ impl Execution<'_, '_> {
                     None => Ok(Explanation::new(format!("{}: no vector yet", source.name), 0.0)),
                 }
             }
-            (SourceKind::Cross(encoder), _) => {
+            (SourceKind::Model(model), _) => {
                 let score = self.channel_scores(channel, &[doc])?[0].unwrap_or_default();
-                Ok(cross_explained(encoder, f64::from(score)))
+                self.model_explained(channel, model, (doc, f64::from(score)))
             }
             _ => Ok(Explanation::new(format!("{}: no vector yet", source.name), 0.0)),
         }
     }
-}
-
-fn cross_explained(encoder: &CrossEncoder, score: f64) -> Explanation {
-    Explanation::new(format!("cross-encoder {}", encoder.name()), score)
 }
 
 /// Adds which passage of the document was nearest, where the channel splits documents.

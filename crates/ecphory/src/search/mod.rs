@@ -3,6 +3,7 @@
 mod execute;
 mod explain;
 mod plan;
+mod reranker;
 mod stopwatch;
 
 pub(crate) use execute::{Cue, Execution, Ran};

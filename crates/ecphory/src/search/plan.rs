@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use ecphory_core::{Progress, Silent};
 use ecphory_index::{Bm25, ChannelKind, ChannelSchema, Dense, Schema, Selection};
-use ecphory_model::{CrossEncoder, Encoder, EncoderOptions, ScoreFunction};
+use ecphory_model::Encoder;
 
-use crate::pipeline::{HYBRID, HYBRID_LEXICAL, PipelineError, PipelineProblem};
+use super::reranker::Reranker;
+use crate::pipeline::{HYBRID, HYBRID_LEXICAL, PipelineError, PipelineProblem, Reranking};
 use crate::{Pipeline, Reader, Result};
 use ecphory_core::nearest::nearest;
 
@@ -39,13 +40,13 @@ pub(crate) enum Op {
     Rrf { of: Vec<Node>, k: f64, weights: Option<Vec<f64>> },
     /// Sums weighted normalised scores: `cc`, `+` and `*`.
     Blend { of: Vec<(f64, Node)> },
-    /// Replaces scores by those of a channel or a cross-encoder.
+    /// Replaces scores by those of a channel or a model.
     Rescore { of: Box<Node>, channel: usize },
     /// Lets through what a filter selects; the reads below it apply it, so that nothing is left to do.
     Where { of: Box<Node> },
 }
 
-/// A channel that the plan reads, or a cross-encoder that it scores with.
+/// A channel that the plan reads, or a model that it scores with.
 pub(crate) struct Source<'r> {
     pub(crate) name: String,
     pub(crate) kind: SourceKind<'r>,
@@ -54,7 +55,7 @@ pub(crate) struct Source<'r> {
 pub(crate) enum SourceKind<'r> {
     Bm25(Bm25<'r>),
     Dense(DenseSource<'r>),
-    Cross(Arc<CrossEncoder>),
+    Model(Reranker),
 }
 
 pub(crate) struct DenseSource<'r> {
@@ -71,13 +72,17 @@ impl Source<'_> {
     /// Returns what scoring with it is called among the times of stages.
     pub(crate) fn stage(&self) -> String {
         match &self.kind {
-            SourceKind::Cross(encoder) => format!("cross {}", encoder.name()),
+            SourceKind::Model(model) => format!("{} {}", model.kind().name(), model.name()),
             _ => format!("rescore {}", self.name),
         }
     }
 
-    pub(crate) fn is_cross(&self) -> bool {
-        matches!(self.kind, SourceKind::Cross(_))
+    /// Returns how it reads texts; `None` for a channel.
+    pub(crate) fn reranking(&self) -> Option<Reranking> {
+        match &self.kind {
+            SourceKind::Model(model) => Some(model.kind()),
+            SourceKind::Bm25(_) | SourceKind::Dense(_) => None,
+        }
     }
 
     /// Returns the least score that the channel can give, where there is one.
@@ -85,9 +90,7 @@ impl Source<'_> {
         match &self.kind {
             SourceKind::Bm25(_) => Some(0.0),
             SourceKind::Dense(source) => source.normalized.then_some(-1.0),
-            SourceKind::Cross(encoder) => {
-                (encoder.function() == ScoreFunction::Sigmoid).then_some(0.0)
-            }
+            SourceKind::Model(model) => model.least(),
         }
     }
 }
@@ -128,7 +131,7 @@ fn replace_hybrid(pipeline: &Pipeline, schema: &Schema) -> Pipeline {
         Pipeline::Cc { of, alpha } => Pipeline::cc(again(&of[0]), again(&of[1]), *alpha),
         Pipeline::Sum(parts) => Pipeline::sum(parts.iter().map(|(w, part)| (*w, again(part)))),
         Pipeline::Rescore { of, by } => again(of).rescore(by.clone()),
-        Pipeline::Cross { of, model } => again(of).cross(model.clone()),
+        Pipeline::Rerank { of, by, model } => again(of).rerank(*by, model.clone()),
         Pipeline::Where { of, filter } => again(of).filter(filter.clone()),
     }
 }
@@ -221,9 +224,9 @@ impl<'r> Plan<'r> {
                 let of = Box::new(self.node(reader, of, above)?);
                 Op::Rescore { of, channel: self.channel(reader, by)? }
             }
-            Pipeline::Cross { of, model } => {
+            Pipeline::Rerank { of, by, model } => {
                 let of = Box::new(self.node(reader, of, above)?);
-                Op::Rescore { of, channel: self.cross_encoder(reader, model)? }
+                Op::Rescore { of, channel: self.reranker(reader, *by, model)? }
             }
             Pipeline::Where { of, filter } => {
                 let mut all = reader.snapshot.select(filter)?;
@@ -239,26 +242,26 @@ impl<'r> Plan<'r> {
     }
 
     /// Whether a query takes all threads by itself.
-    pub(crate) fn has_cross_encoder(&self) -> bool {
-        self.channels.iter().any(Source::is_cross)
+    pub(crate) fn has_reranker(&self) -> bool {
+        self.channels.iter().any(|source| source.reranking().is_some())
     }
 
     /// Finds what was planned before; a model may have the name of a channel.
-    fn planned(&self, name: &str, cross: bool) -> Option<usize> {
-        self.channels.iter().position(|source| source.name == name && source.is_cross() == cross)
+    fn planned(&self, name: &str, by: Option<Reranking>) -> Option<usize> {
+        self.channels.iter().position(|source| source.name == name && source.reranking() == by)
     }
 
-    fn cross_encoder(&mut self, reader: &'r Reader, model: &str) -> Result<usize> {
-        if let Some(known) = self.planned(model, true) {
+    fn reranker(&mut self, reader: &'r Reader, by: Reranking, model: &str) -> Result<usize> {
+        if let Some(known) = self.planned(model, Some(by)) {
             return Ok(known);
         }
-        let encoder = reader.engine.cross_encoder(model, &EncoderOptions::default())?;
-        self.channels.push(Source { name: model.to_owned(), kind: SourceKind::Cross(encoder) });
+        let kind = SourceKind::Model(Reranker::open(&reader.engine, by, model)?);
+        self.channels.push(Source { name: model.to_owned(), kind });
         Ok(self.channels.len() - 1)
     }
 
     fn channel(&mut self, reader: &'r Reader, name: &str) -> Result<usize> {
-        if let Some(known) = self.planned(name, false) {
+        if let Some(known) = self.planned(name, None) {
             return Ok(known);
         }
         let schema = reader.snapshot.schema();

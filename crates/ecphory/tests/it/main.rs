@@ -5,10 +5,10 @@
 
 mod care;
 mod collection;
-mod cross;
 mod encoding;
 mod naive;
 mod precision;
+mod rerank;
 mod search;
 mod support;
 mod tiny_model;

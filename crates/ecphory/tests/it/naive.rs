@@ -120,7 +120,7 @@ impl Naive {
                     .collect();
                 Given { list, exact, admitted: given.admitted, least, is_sum: false }
             }
-            Pipeline::Cross { .. } => panic!("cross-encoders are compared in cross.rs"),
+            Pipeline::Rerank { .. } => panic!("rerankers are compared in rerank.rs"),
         }
     }
 

@@ -142,7 +142,7 @@ fn narrow(value: f32) -> f16 {
 }
 
 /// Rounds states as storing them does.
-pub(super) fn round(rows: &mut [f32]) {
+pub(crate) fn round(rows: &mut [f32]) {
     for x in rows {
         *x = narrow(*x).to_f32();
     }

@@ -6,6 +6,7 @@ use ecphory_core::Progress;
 
 use super::{Encoder, Role};
 use crate::error::Result;
+use crate::eval::Eval;
 use crate::load::Body;
 use crate::reading::NumberedTokens;
 use crate::runner::Runner;
@@ -72,8 +73,13 @@ impl TokenStates {
 }
 
 impl Encoder {
-    /// Returns how many values the state of a token has.
+    /// Returns how many values the state of a token has; of a model of late interaction, its vector.
     pub fn token_dimensions(&self) -> usize {
+        if self.head.per_token { self.head.dimensions } else { self.hidden() }
+    }
+
+    /// Returns how many values the last layer has.
+    pub(super) fn hidden(&self) -> usize {
         match &self.body {
             Body::Transformer { config, .. } => config.hidden(),
             #[cfg(feature = "onnx")]
@@ -119,7 +125,7 @@ impl Encoder {
         let lengths: Vec<usize> = all.spans.iter().map(ExactSizeIterator::len).collect();
         let batches = self.runner.run(&lengths, progress, |run, batch| {
             let sequences: Vec<&[u32]> = batch.iter().map(|&i| all.tokens(i)).collect();
-            self.with_states(run, &sequences, |states, _| states.to_vec())
+            self.token_rows(run, &sequences)
         })?;
         for (batch, states) in batches {
             let mut from = 0;
@@ -137,10 +143,28 @@ impl Encoder {
     pub(crate) fn states_of_one(&self, text: &str, role: Role) -> Result<TokenStates> {
         let numbered = self.reading.numbered_as(text, role)?;
         let mut one = TokenStates::with_room(vec![numbered], self.token_dimensions());
-        one.values = self.runner.with_executor(1, |run| {
-            self.with_states(run, &[&one.tokens], |states, _| states.to_vec())
-        })?;
+        one.values = self.runner.with_executor(1, |run| self.token_rows(run, &[&one.tokens]))?;
         Ok(one)
+    }
+
+    /// Computes the rows of the tokens of some texts on this thread.
+    fn token_rows(&self, run: &mut Eval, sequences: &[&[u32]]) -> Result<Vec<f32>> {
+        let states = self.with_states(run, sequences, |states, _| states.to_vec())?;
+        if self.head.per_token {
+            return Ok(self.head.finish(run, self.runner.level(), states, self.hidden()));
+        }
+        Ok(states)
+    }
+
+    /// Returns how many tokens are read of a text of a role.
+    pub(crate) fn tokens_of(&self, role: Role) -> usize {
+        self.reading.tokens_of(role)
+    }
+
+    /// Returns tokens as the tokenizer writes them.
+    pub(crate) fn written(&self, tokens: &[u32]) -> Vec<String> {
+        let one = |&token: &u32| self.reading.tokenizer.token(token).unwrap_or_default();
+        tokens.iter().map(one).collect()
     }
 
     /// Counts the tokens that are read of a text.

@@ -9,6 +9,7 @@ mod damage;
 mod decoders;
 mod gguf_damage;
 mod heads;
+mod late;
 mod me5;
 mod minilm;
 #[cfg(feature = "onnx")]

@@ -12,6 +12,7 @@ mod spec;
 mod tests;
 
 pub use build::Materials;
+pub use save::DirectoryFacts;
 pub use spec::{BranchSpec, ChainSpec, Comparison, HeadSpec, MatchingSpec};
 
 use ecphory_kernels::Level;

@@ -3,30 +3,46 @@
 use ecphory_model::{AddedModules, DenseModule};
 
 use super::{Comparison, Matching};
-use crate::head::Stage;
+use crate::head::{Chain, Linear, Stage};
+
+/// What the directory that is written builds on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryFacts {
+    /// Whether the model to begin from scales vectors to unit length.
+    pub normalises: bool,
+    /// Whether heads saw one vector a text, of unit length, instead of states.
+    pub sees_unit_length: bool,
+    /// How many tokens of a query and of a document are read.
+    pub tokens: [usize; 2],
+}
 
 impl Matching {
-    /// Returns what has to follow the pooling of the model's directory, so that inner products of its vectors are this function;
-    /// `normalises` says that the directory scales vectors to unit length, which `sees_unit_length` says that the heads saw.
+    /// Returns what has to follow the transformer of the model's directory, so that this function is what is computed of its output:
+    /// inner products of vectors, or MaxSim of the vectors of tokens.
     ///
-    /// `None` where no such directory would do: for fusions, queries with heads of their own, gates, words and terms, and for
-    /// token vectors.
-    pub fn modules(&self, normalises: bool, sees_unit_length: bool) -> Option<AddedModules> {
+    /// `None` where no directory would do: for fusions, queries with heads of their own, gates, words and terms.
+    pub fn modules(&self, facts: DirectoryFacts) -> Option<AddedModules> {
         let [branch] = &self.branches[..] else { return None };
-        let is_single = matches!(branch.comparison, Comparison::Dot | Comparison::Cosine);
-        if branch.query.is_some() || !is_single {
+        if branch.query.is_some() {
             return None;
         }
+        match branch.comparison {
+            Comparison::MaxSim => late(&branch.document, facts),
+            Comparison::WordMaxSim => None,
+            Comparison::Dot | Comparison::Cosine => self.pooled(facts),
+        }
+    }
+
+    /// Returns what follows the pooling of the directory.
+    fn pooled(&self, facts: DirectoryFacts) -> Option<AddedModules> {
+        let DirectoryFacts { normalises, sees_unit_length, .. } = facts;
+        let branch = self.branches.first()?;
         let mut modules = AddedModules::default();
         for (place, stage) in branch.document.stages.iter().enumerate() {
             match stage {
                 Stage::Pooling(_) if place == 0 => {}
                 Stage::Linear(linear) if !modules.adds_unit_length => {
-                    modules.dense.push(DenseModule {
-                        weights: linear.weight.values.clone(),
-                        input: linear.columns(),
-                        bias: linear.bias.as_ref().map(|bias| bias.values.clone()),
-                    });
+                    modules.dense.push(dense(linear));
                 }
                 Stage::Normalise(_) => modules.adds_unit_length = true,
                 _ => return None,
@@ -42,9 +58,32 @@ impl Matching {
     }
 }
 
+/// Returns the maps of each token, whose vectors have to end at unit length.
+fn late(chain: &Chain, facts: DirectoryFacts) -> Option<AddedModules> {
+    let (Stage::Normalise(_), maps) = chain.stages.split_last()? else { return None };
+    if facts.sees_unit_length {
+        return None;
+    }
+    let map = |stage: &Stage| match stage {
+        Stage::Linear(linear) => Some(dense(linear)),
+        _ => None,
+    };
+    // PyLate makes a map of its own where there is none.
+    let dense = maps.iter().map(map).collect::<Option<Vec<_>>>().filter(|maps| !maps.is_empty())?;
+    Some(AddedModules { dense, tokens: Some(facts.tokens), ..AddedModules::default() })
+}
+
+fn dense(linear: &Linear) -> DenseModule {
+    DenseModule {
+        weights: linear.weight.values.clone(),
+        input: linear.columns(),
+        bias: linear.bias.as_ref().map(|bias| bias.values.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{MatchingSpec, Materials};
+    use super::super::{DirectoryFacts, MatchingSpec, Materials};
     use crate::head::Pooling;
 
     #[test]
@@ -54,9 +93,14 @@ mod tests {
             let idf = [1.0];
             let materials =
                 Materials { columns: 2, pooling, terms: &[1.0, 1.0], idf: &idf, seed: 0 };
+            let is_late = spec.starts_with("maxsim");
             let spec: MatchingSpec = spec.parse().unwrap();
-            let found = spec.build(&materials).unwrap().modules(normalises, sees);
-            found.map(|all| (all.drops_unit_length, all.dense.len(), all.adds_unit_length))
+            let facts = DirectoryFacts { normalises, sees_unit_length: sees, tokens: [32, 64] };
+            let found = spec.build(&materials).unwrap().modules(facts);
+            found.map(|all| {
+                assert_eq!(all.tokens, is_late.then_some([32, 64]));
+                (all.drops_unit_length, all.dense.len(), all.adds_unit_length)
+            })
         };
         assert_eq!(modules("cosine(pooled)", true, false), Some((false, 0, false)));
         assert_eq!(modules("cosine(pooled)", false, false), Some((false, 0, true)));
@@ -64,7 +108,17 @@ mod tests {
         assert_eq!(modules("dot(pooled)", true, false), Some((true, 0, false)));
         assert_eq!(modules("dot(pooled > linear(3))", true, true), Some((false, 1, false)));
         assert_eq!(modules("dot(pooled > linear > unit)", false, false), Some((false, 1, true)));
-        for spec in ["maxsim(linear)", "dot(table | lexical)", "fusion(dot(cls), maxsim(unit))"] {
+        assert_eq!(modules("maxsim(linear(3) > unit)", true, false), Some((false, 1, false)));
+        assert_eq!(modules("maxsim(linear > unit)", true, true), None, "one vector a text");
+        for spec in [
+            "maxsim(unit)",
+            "maxsim(linear)",
+            "maxsim(unit > linear)",
+            "maxsim(words > unit)",
+            "word-maxsim(unit)",
+            "dot(table | lexical)",
+            "fusion(dot(cls), maxsim(unit))",
+        ] {
             assert_eq!(modules(spec, true, false), None, "{spec}");
         }
     }

@@ -10,7 +10,7 @@ use super::{Ranker, Scored, Slopes};
 use crate::body::{Body, Sides};
 use crate::error::{Error, Result};
 use crate::head::Parameter;
-use crate::matching::{Extra, Matched, Matching};
+use crate::matching::{DirectoryFacts, Extra, Matched, Matching};
 use crate::optimiser::{Slot, Tensors, Update};
 use crate::regulariser::{PenaltyKind, PenaltySpec};
 use crate::run::batch::Batch;
@@ -19,21 +19,12 @@ use crate::score::Layout;
 /// Texts that are encoded at once where nothing is learned from them.
 const TEXTS: usize = 16;
 
-/// What the directory that is written does with the length of vectors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct VectorLength {
-    /// Whether the model to begin from scales vectors to unit length.
-    pub(crate) normalises: bool,
-    /// Whether heads see vectors of unit length.
-    pub(crate) sees_unit_length: bool,
-}
-
 /// A body and a matching function.
 pub(crate) struct DualEncoder<'a> {
     level: Level,
     pub(crate) body: Box<dyn Body + 'a>,
     pub(crate) matching: Matching,
-    length: VectorLength,
+    facts: DirectoryFacts,
     kept: Option<Kept>,
 }
 
@@ -45,14 +36,13 @@ struct Kept {
 }
 
 impl<'a> DualEncoder<'a> {
-    pub(crate) fn new(body: Box<dyn Body + 'a>, matching: Matching, length: VectorLength) -> Self {
-        Self { level: Level::detect(), body, matching, length, kept: None }
+    pub(crate) fn new(body: Box<dyn Body + 'a>, matching: Matching, facts: DirectoryFacts) -> Self {
+        Self { level: Level::detect(), body, matching, facts, kept: None }
     }
 
     /// Returns whether a directory can hold what is learned.
     pub(crate) fn has_layout(&self) -> bool {
-        let VectorLength { normalises, sees_unit_length } = self.length;
-        self.matching.modules(normalises, sees_unit_length).is_some()
+        self.matching.modules(self.facts).is_some()
     }
 }
 
@@ -168,8 +158,7 @@ impl Ranker for DualEncoder<'_> {
     }
 
     fn save(&mut self, directory: &Path) -> Result<()> {
-        let VectorLength { normalises, sees_unit_length } = self.length;
-        let modules = self.matching.modules(normalises, sees_unit_length);
+        let modules = self.matching.modules(self.facts);
         let modules = modules.ok_or(Error::Nothing { what: "layouts for these heads" })?;
         self.body.save(directory)?;
         Ok(modules.write(directory)?)

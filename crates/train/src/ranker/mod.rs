@@ -8,7 +8,7 @@ mod cross;
 mod dual;
 
 pub(crate) use cross::CrossEncoder;
-pub(crate) use dual::{DualEncoder, VectorLength};
+pub(crate) use dual::DualEncoder;
 
 use std::path::Path;
 use std::str::FromStr;

@@ -10,9 +10,9 @@ use crate::body::{Body, CachedTexts, Held, Live};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::lines::write_whole;
-use crate::matching::Materials;
+use crate::matching::{DirectoryFacts, Materials};
 use crate::optimiser::Tensors;
-use crate::ranker::{CrossEncoder, DualEncoder, Ranker, RankerSpec, VectorLength};
+use crate::ranker::{CrossEncoder, DualEncoder, Ranker, RankerSpec};
 use crate::recipe::Tier;
 use crate::run::course::{Course, CourseParts};
 use crate::run::dev::Dev;
@@ -310,8 +310,9 @@ fn ranker<'a>(
     };
     let materials = Materials::without_terms(body.columns(), pooling, job.seed);
     let sees_unit_length = job.recipe.tier == Tier::Vectors;
-    let length = VectorLength { normalises, sees_unit_length };
-    let dual = DualEncoder::new(body, spec.build(&materials)?, length);
+    // Where training cuts texts is a matter of cost: what is saved reads as much as the model that was there.
+    let facts = DirectoryFacts { normalises, sees_unit_length, tokens: [limit; 2] };
+    let dual = DualEncoder::new(body, spec.build(&materials)?, facts);
     if !dual.has_layout() {
         let matching = job.recipe.matching.clone();
         return Err(Error::from(RunError::NoLayout { matching }));

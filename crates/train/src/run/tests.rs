@@ -2,7 +2,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ecphory_core::{ErrorKind, Progress, Silent};
-use ecphory_model::{CacheOptions, CrossEncoder, Encoder, EncoderOptions, EncodingCache, Role};
+use ecphory_model::{
+    CacheOptions, CrossEncoder, Encoder, EncoderOptions, EncodingCache, LateEncoder, Role,
+};
 
 use super::*;
 use crate::data::{Judgment, Text};
@@ -166,9 +168,43 @@ fn a_cross_encoder_learns_is_saved_and_goes_on() {
 }
 
 #[test]
+fn what_late_interaction_learned_is_saved_and_scores_as_it_did() {
+    for tier in ["tier=model", "tier=states"] {
+        let map = "matching=maxsim(linear(8) > unit)";
+        let mut place = Place::new(short("late").with([tier, map]).unwrap());
+        let out = place.out("late");
+        let trained = place.train(&out, false, &Silent).unwrap();
+        let model = LateEncoder::open(&out, &EncoderOptions::default()).unwrap();
+        assert!(model.is_trained());
+        assert_eq!(model.dimensions(), 8);
+        let read = Encoder::open(&tiny(), &EncoderOptions::default()).unwrap().max_tokens();
+        assert_eq!([Role::Query, Role::Document].map(|role| model.max_tokens(role)), [read; 2]);
+        let evaluation = trained.evaluations.iter().find(|one| one.step == trained.kept);
+        assert!(evaluation.unwrap().dev > trained.evaluations[0].dev, "{tier}: {trained:?}");
+        // What is saved ranks the held-out queries as the ranker did: their answers come first or near.
+        let data = data();
+        let texts: Vec<&str> = data.documents().iter().map(|text| &*text.text).collect();
+        let mut near = 0;
+        let held_out = mined::held_out(data.queries().len(), 0.2, 7);
+        for &query in &held_out {
+            let text = &data.queries()[query as usize].text;
+            let scores = model.score(text, &texts, None, &place.pool, &Silent).unwrap();
+            let better = scores.iter().filter(|&&score| score > scores[query as usize]).count();
+            near += usize::from(better < 3);
+        }
+        assert!(near * 2 > held_out.len(), "{tier}: {near} of {}", held_out.len());
+        // It makes no vectors, so nothing else can begin with it.
+        place.init.clone_from(&out);
+        let error = place.train(&place.out("further"), false, &Silent).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+        assert!(error.to_string().contains("maxsim("), "{error}");
+    }
+}
+
+#[test]
 fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
     let debiased = recipe().with(["negatives.debias=coupled(warmup=3)"]).unwrap();
-    for recipe in [recipe(), cross(), debiased] {
+    for recipe in [recipe(), cross(), short("late"), debiased] {
         goes_on(recipe);
     }
 }

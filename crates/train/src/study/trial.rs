@@ -9,8 +9,8 @@ use super::{Arm, Fold, Run, Subject};
 use crate::body::{Body, Held};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
-use crate::matching::Materials;
-use crate::ranker::{DualEncoder, VectorLength};
+use crate::matching::{DirectoryFacts, Materials};
+use crate::ranker::DualEncoder;
 use crate::recipe::{Recipe, Tier};
 use crate::run::course::{Course, CourseParts};
 use crate::run::mined::Mined;
@@ -88,7 +88,7 @@ impl<'t> Setup<'t> {
             trained: self.train.to_vec(),
             sources,
             vectors: Some(subject.vectors().0),
-            ranker: Box::new(DualEncoder::new(body, matching, VectorLength::default())),
+            ranker: Box::new(DualEncoder::new(body, matching, DirectoryFacts::default())),
         })
     }
 }
