@@ -133,7 +133,9 @@ impl TermRegression {
             let of_term: Vec<f32> = of_documents.map(|row| row[term]).collect();
             let open = (self.open * sums.documents_with(term) as f64).round() as usize;
             let (scale, threshold) = scale_and_threshold(of_term, open);
-            vector.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
+            for value in vector.iter_mut() {
+                *value = (f64::from(*value) * scale) as f32;
+            }
             *bias = (-threshold * scale) as f32;
         });
         Ok((vectors, biases))

@@ -63,7 +63,9 @@ impl Sums {
             };
             let parts: Vec<Part> =
                 documents.par_chunks(DOCUMENTS).map(part).collect::<Result<_>>()?;
-            parts.iter().for_each(|part| sums.add(part));
+            for part in &parts {
+                sums.add(part);
+            }
         }
         Ok(sums)
     }

@@ -23,11 +23,12 @@ impl Texts {
         for _ in 0..DOCUMENTS_ALL {
             // A special token, then words; of a word with an even number there are two pieces.
             let (mut words, mut terms) = (vec![0], vec![crate::ragged::NO_TERM]);
-            for _ in 0..1 + draws.below(5) {
+            for _ in 0..=draws.below(5) {
                 let word = draws.below(TERMS as usize) as u32;
-                words.extend(vec![word + 1; 1 + usize::from(word % 2 == 0)]);
-                terms
-                    .extend([word, (word + 3) % TERMS].iter().take(1 + usize::from(word % 2 == 0)));
+                words.extend(vec![word + 1; 1 + usize::from(word.is_multiple_of(2))]);
+                terms.extend(
+                    [word, (word + 3) % TERMS].iter().take(1 + usize::from(word.is_multiple_of(2))),
+                );
             }
             let mut values = draws.numbers(terms.len() * COLUMNS);
             for (row, &term) in values.chunks_exact_mut(COLUMNS).zip(&terms).skip(1) {
@@ -145,7 +146,7 @@ fn logits_deviate_by_one_and_as_many_are_above_0_as_asked_for() {
     let bias = &found.learned["0.document.2.bias"];
     let vector = |term: usize| &found.vocabulary.vectors()[term * COLUMNS..][..COLUMNS];
     let (mut own, mut foreign) = ((0, 0), (0, 0));
-    for term in 0..TERMS as usize {
+    for (term, &bias) in bias.iter().enumerate() {
         let mut with = 0;
         let logits: Vec<f64> = (texts.documents.iter())
             .map(|document| {
@@ -155,7 +156,7 @@ fn logits_deviate_by_one_and_as_many_are_above_0_as_asked_for() {
                     row.iter().zip(vector(term)).map(|(x, &y)| x * f64::from(y)).sum::<f64>()
                 };
                 let products = seen(document, true).into_iter().map(product);
-                let most = products.fold(f64::NEG_INFINITY, f64::max) + f64::from(bias[term]);
+                let most = products.fold(f64::NEG_INFINITY, f64::max) + f64::from(bias);
                 let side = if has { &mut own } else { &mut foreign };
                 *side = (side.0 + usize::from(most > 1e-5), side.1 + 1);
                 most
@@ -183,7 +184,7 @@ fn threads_change_no_bit_and_the_map_begins_as_the_identity() {
     let found = on(1);
     assert_eq!(found, on(3));
     let map = &found.learned["0.document.1.weight"];
-    let is_one = |at: usize| at % (COLUMNS + 1) == 0;
+    let is_one = |at: usize| at.is_multiple_of(COLUMNS + 1);
     assert!(map.iter().enumerate().all(|(at, &x)| x == f32::from(u8::from(is_one(at)))));
 }
 
