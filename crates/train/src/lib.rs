@@ -7,7 +7,6 @@
 //!
 //! [`train`] puts them together for a [`Recipe`].
 
-mod bag_of_terms;
 pub mod block;
 pub mod body;
 pub mod claim;
@@ -38,6 +37,7 @@ mod source;
 mod spec;
 pub mod study;
 pub mod teacher;
+mod term_regression;
 pub mod unit;
 mod vectors;
 pub mod view;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
-use crate::ragged::NO_TERM;
+use crate::ragged::{NO_TERM, check_length};
 
 /// Terms with their documents counted, and the vectors of their tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +95,15 @@ impl Vocabulary {
     /// Returns the vectors of its terms, end to end.
     pub fn vectors(&self) -> &[f32] {
         &self.vectors
+    }
+
+    /// Makes a vocabulary of the same terms with other vectors.
+    ///
+    /// # Errors
+    /// Another number of values.
+    pub(crate) fn with_vectors(&self, vectors: Vec<f32>) -> Result<Self> {
+        check_length("vectors of terms", vectors.len(), self.vectors.len())?;
+        Ok(Self { vectors, ..self.clone() })
     }
 
     /// Returns the terms of tokens, [`NO_TERM`] for those that are none and those that are part of no word.

@@ -29,6 +29,26 @@ pub trait States: Sync {
     }
 }
 
+/// States with another vocabulary of the same terms, such as one whose vectors were made for them.
+pub(crate) struct Revised<'a> {
+    pub(crate) states: &'a dyn States,
+    pub(crate) vocabulary: &'a Vocabulary,
+}
+
+impl States for Revised<'_> {
+    fn columns(&self) -> usize {
+        self.states.columns()
+    }
+
+    fn append(&self, role: Role, number: u32, to: &mut Ragged) -> Result<()> {
+        self.states.append(role, number, to)
+    }
+
+    fn vocabulary(&self) -> Option<&Vocabulary> {
+        Some(self.vocabulary)
+    }
+}
+
 /// Reads the states of texts, an item for each.
 pub(crate) fn rows(states: &dyn States, role: Role, numbers: &[u32]) -> Result<Ragged> {
     let columns = states.columns();
@@ -55,6 +75,10 @@ impl<'a> Held<'a> {
 impl Body for Held<'_> {
     fn columns(&self) -> usize {
         self.states.columns()
+    }
+
+    fn vocabulary(&self) -> Option<&Vocabulary> {
+        self.states.vocabulary()
     }
 
     fn read(&self, role: Role, numbers: &[u32]) -> Result<Ragged> {

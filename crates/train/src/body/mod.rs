@@ -14,8 +14,8 @@ mod pieces;
 pub use bag::Bag;
 pub(crate) use bag::TABLE;
 pub use cached::CachedTexts;
-pub(crate) use held::rows;
 pub use held::{Held, States};
+pub(crate) use held::{Revised, rows};
 pub use live::Live;
 pub use pieces::{PieceText, PieceTexts};
 
@@ -27,6 +27,7 @@ use crate::error::Result;
 use crate::matching::StateSlopes;
 use crate::optimiser::{Slot, Tensors, Update};
 use crate::ragged::Ragged;
+use crate::vocabulary::Vocabulary;
 
 /// The states of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,11 @@ pub struct Sides {
 pub trait Body {
     /// Returns how many values a state has.
     fn columns(&self) -> usize;
+
+    /// Returns the vocabulary whose terms rows of states have; `None` where they have none.
+    fn vocabulary(&self) -> Option<&Vocabulary> {
+        None
+    }
 
     /// Computes states from which nothing will be learned.
     ///

@@ -2,20 +2,22 @@
 //! IDF of terms in the matching function such a model ranks better than with flat weights, at equal FLOPS, and learns more from a
 //! dense and a lexical teacher together than from either.
 //!
-//! The head is a square map of cached token states and the model's own word vectors, of which the map alone and the terms' biases
-//! learn; it reads the mean state of each whole word instead of every token, which halves its cost, and weighs the
-//! collection's own word pieces. `MiniLM` has no head over words to begin from: [`BagOfTerms`] makes one from the documents, once for
-//! all arms. Every way to train is run with several weights of the penalty, and compared where its documents are as sparse.
+//! The head is a square map of cached token states and a table of the collection's own word pieces, of which the map and the terms'
+//! biases learn; it reads the mean state of each whole word instead of every token, which halves its cost. `MiniLM` has no head over words
+//! to begin from: [`TermRegression`] makes one from the documents, once for all arms, and two arms rank by it before any step. Every way to
+//! train is run with several weights of the penalty, and compared where its documents are as sparse.
 
 mod search;
+#[cfg(test)]
+mod tests;
 
-use crate::bag_of_terms::BagOfTerms;
+use crate::body::{Held, Revised, States};
 use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, add_arms};
 use crate::error::{Error, Result};
-use crate::matching::{MatchingSpec, Materials};
-use crate::optimiser::Tensors;
+use crate::matching::MatchingSpec;
 use crate::recipe::Recipe;
 use crate::study::{Arm, Curve, Mechanism, Run, Setup, Subject, Trial, common_cost, contrast};
+use crate::term_regression::{FirstValues, TermRegression};
 use search::{EXPANSIONS, FLOPS, TERMS, search};
 
 pub(super) const CLAIM: Claim = Claim {
@@ -37,18 +39,20 @@ const LEXICAL: &str = "IDF, lexical teacher";
 /// The weights of the penalty that every way to train is run with, in ascending order.
 const PENALTIES: [&str; 3] = ["0.002", "0.02", "0.2"];
 /// Over how many steps a penalty comes up: half of them.
-const RAMP: u64 = 24;
+const RAMP: u64 = 12;
 
 /// What stands on both sides of a contrast.
 const CONTRASTS: [(&str, &str); 3] = [(IDF, FLAT), (IDF, DENSE), (IDF, LEXICAL)];
 
-const WARM_UP: BagOfTerms =
-    BagOfTerms { steps: 150, documents: 32, rate: 2e-3, emphasis: 10.0, seed: 1 };
+/// The heads before any step: with room for as many terms again as a document has.
+const BEGINNING: TermRegression = TermRegression { ridge: 0.01, open: 2.0 };
+/// The arms that rank by the beginning, with how queries weigh terms.
+const UNTRAINED: [(&str, &str); 2] = [("IDF, not trained", "table"), ("flat, not trained", "ones")];
 
 fn recipe() -> Result<Recipe> {
     Recipe::named("inference-free")?.with([
         "matching=dot(table | words > linear > lexical)",
-        "schedule.epochs=4",
+        "schedule.epochs=2",
         "schedule.patience=0",
         "schedule.dev=0",
     ])
@@ -71,6 +75,7 @@ fn name(way: &str, penalty: &str) -> String {
 fn examine(examination: &Examination<'_>) -> Result<Findings> {
     let recipe = recipe()?;
     let mut arms = vec![Arm::ranked_by("BM25", "bm25"), Arm::untrained()];
+    arms.extend(UNTRAINED.map(|(name, _)| Arm { name: name.to_owned(), ..Arm::untrained() }));
     for (way, change) in ways() {
         for penalty in PENALTIES {
             let penalised = format!("penalty={penalty}*flops(ramp={RAMP})");
@@ -80,8 +85,8 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
     let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
     let mut findings = Findings::default();
     for subject in examination.subjects {
-        let first = first_values(&recipe, subject)?;
-        let outcomes = examination.run(subject, &arms, &|trial| run(trial, &first))?;
+        let beginning = Beginning::of(&recipe, subject)?;
+        let outcomes = examination.run(subject, &arms, &|trial| beginning.run(trial))?;
         add_arms(subject, &names, &outcomes, &mut findings.arms)?;
         compare(subject, &outcomes, &mut findings)?;
         findings.mechanisms.extend(of_outcomes(subject, &outcomes));
@@ -90,30 +95,50 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
     Ok(findings)
 }
 
-/// Learns the heads of documents from the documents alone.
-fn first_values(recipe: &Recipe, subject: &Subject<'_>) -> Result<Tensors> {
-    let states = subject.parts().states.ok_or(Error::Nothing { what: "states of tokens" })?;
-    let matching: MatchingSpec = recipe.matching.parse()?;
-    let materials = Materials::without_terms(states.columns(), None, WARM_UP.seed);
-    let materials = materials.with_terms(states.vocabulary());
-    let documents = subject.data().documents().len() as u32;
-    WARM_UP.run(states, documents, (&matching.branches[0].document, "0.document"), &materials)
+/// What all arms begin with.
+struct Beginning<'s> {
+    states: &'s dyn States,
+    first: FirstValues,
 }
 
-/// Trains from the values that all arms have in common, and searches.
-fn run(trial: &Trial<'_>, first: &Tensors) -> Result<Run> {
-    let Some(recipe) = &trial.arm.recipe else { return trial.run() };
-    let sources = trial.subject.sources();
-    let setup = Setup { subject: trial.subject, train: &trial.fold.train, seed: trial.seed };
-    let mined = setup.mined(recipe, &sources)?;
-    let mut course = setup.course(recipe, &mined, &sources)?;
-    course.set(first)?;
-    let mut run = trial.trained(&mut course, recipe)?;
-    let documents = trial.subject.data().documents().len() as u32;
-    let found = search(&course, &trial.fold.test, documents)?;
-    run.values = trial.judge(&found.scores)?;
-    run.notes.extend(found.notes());
-    Ok(run)
+impl<'s> Beginning<'s> {
+    fn of(recipe: &Recipe, subject: &Subject<'s>) -> Result<Self> {
+        let states = subject.parts().states.ok_or(Error::Nothing { what: "states of tokens" })?;
+        let matching: MatchingSpec = recipe.matching.parse()?;
+        let documents = subject.data().documents().len() as u32;
+        let heads = (&matching.branches[0].document, "0.document");
+        Ok(Self { states, first: BEGINNING.run(states, documents, heads)? })
+    }
+
+    fn run(&self, trial: &Trial<'_>) -> Result<Run> {
+        if let Some((_, queries)) = UNTRAINED.iter().find(|(name, _)| *name == trial.arm.name) {
+            let matching = format!("matching=dot({queries} | words > linear > lexical)");
+            return self.searched(trial, &recipe()?.with([&*matching])?, false);
+        }
+        match &trial.arm.recipe {
+            Some(recipe) => self.searched(trial, recipe, true),
+            None => trial.run(),
+        }
+    }
+
+    /// Searches after training, or with the heads as they begin.
+    fn searched(&self, trial: &Trial<'_>, recipe: &Recipe, is_trained: bool) -> Result<Run> {
+        let (subject, seed) = (trial.subject, trial.seed);
+        let sources = subject.sources();
+        let states = Revised { states: self.states, vocabulary: &self.first.vocabulary };
+        let body = Box::new(Held::new(&states, subject.parts().init));
+        let setup = Setup { subject, train: &trial.fold.train, seed };
+        let mined = setup.mined(recipe, &sources)?;
+        let mut course = setup.course_of(recipe, (&mined, &sources), body, None)?;
+        course.set(&self.first.learned)?;
+        let mut run = if is_trained { trial.trained(&mut course, recipe)? } else { Run::default() };
+        let dual = course.ranker.dual().ok_or(Error::Nothing { what: "weights of terms" })?;
+        let documents = subject.data().documents().len() as u32;
+        let found = search(&dual.matching, &states, (&trial.fold.test, documents))?;
+        run.values = trial.judge(&found.scores)?;
+        run.notes.extend(found.notes());
+        Ok(run)
+    }
 }
 
 fn note(outcomes: &Outcomes, arm: &str, note: &str) -> f64 {

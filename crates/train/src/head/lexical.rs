@@ -3,6 +3,7 @@
 
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::{Epilogue, Packed, Rows, RowsMut, multiply};
+use rayon::prelude::*;
 
 use super::{Head, Parameter};
 use crate::ragged::{Ragged, ShapeError, add_scaled, check_length};
@@ -44,8 +45,8 @@ impl LexicalActivation {
 ///
 /// All activations rise, so that the maximum is taken before them; of equal logits the first takes the derivative. The vocabulary is
 /// that of the table: a table of the wordpieces that occur in a corpus makes the head as much cheaper.
-/// Cost: a product of all rows with the table; in memory are the logits of one item and 256 terms at a time, and, for the way
-/// back, 8 bytes for each item and term.
+/// Cost: a product of all rows with the table, 256 terms at a time on the threads of the current pool, which change no bit. In memory
+/// are the logits of one item and 256 terms for each thread, and, for the way back, 8 bytes for each item and term.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lexical {
     /// `[terms, in]`; where it is tied to the embeddings of an encoder, these are moved in for a step and out again.
@@ -111,31 +112,104 @@ impl Lexical {
         }
     }
 
-    /// Writes the weights of some terms for one item, from the logits of its rows.
-    fn reduce(
-        &self,
-        rows: &[usize],
-        logits: impl Fn(usize, usize) -> f32,
-        first_term: usize,
-        out: (&mut [f32], &mut [u32], &mut [f32]),
-    ) {
-        let (weights, winners, slopes) = out;
-        for lane in 0..weights.len() {
-            let term = first_term + lane;
-            if self.barred.get(term) == Some(&true) {
-                continue;
+    /// Computes the largest logit of each item and term, barred or not, item by item, and the row that has it.
+    ///
+    /// # Errors
+    /// As [`Head::forward`].
+    pub(crate) fn largest(&self, level: Level, input: &Ragged) -> Result<Largest, ShapeError> {
+        self.check(input)?;
+        let terms = self.terms();
+        let parts: Vec<(usize, usize)> = (0..terms)
+            .step_by(TERMS_AT_ONCE)
+            .map(|first| (first, TERMS_AT_ONCE.min(terms - first)))
+            .collect();
+        let found: Vec<Largest> =
+            parts.par_iter().map(|&part| self.largest_of(level, input, part)).collect();
+        let cells = input.items() * terms;
+        let mut all = Largest { logits: vec![0.0; cells], rows: vec![0; cells] };
+        for (&(first, width), found) in parts.iter().zip(&found) {
+            for item in 0..input.items() {
+                let from = item * width..(item + 1) * width;
+                let to = item * terms + first..item * terms + first + width;
+                all.logits[to.clone()].copy_from_slice(&found.logits[from.clone()]);
+                all.rows[to].copy_from_slice(&found.rows[from]);
             }
-            let mut most = f32::NEG_INFINITY;
-            for &row in rows {
-                let logit = logits(row, lane);
-                // What is no number has to come through: the block of scores refuses it with its place.
-                if logit > most || logit.is_nan() {
-                    most = logit;
-                    winners[lane] = row as u32;
-                }
-            }
-            (weights[lane], slopes[lane]) = self.activation.apply(most);
         }
+        Ok(all)
+    }
+
+    /// The same of `width` terms from `first` on.
+    fn largest_of(&self, level: Level, input: &Ragged, (first, width): (usize, usize)) -> Largest {
+        let columns = self.columns();
+        let part = &self.table.values[first * columns..(first + width) * columns];
+        let table: Packed = Packed::transposed(Rows::dense(part, columns));
+        let bias = Some(&self.bias.values[first..first + width]);
+        let cells = input.items() * width;
+        let mut found = Largest { logits: vec![f32::NEG_INFINITY; cells], rows: vec![0; cells] };
+        let mut logits = Vec::new();
+        for item in 0..input.items() {
+            let span = input.span(item);
+            logits.resize(span.len() * width, 0.0);
+            let rows = &input.values[span.start * columns..span.end * columns];
+            multiply(
+                level,
+                Rows::dense(rows, columns),
+                table.panels(),
+                Epilogue { bias, ..Epilogue::default() },
+                RowsMut::dense(&mut logits, width),
+            );
+            let most = &mut found.logits[item * width..][..width];
+            let winners = &mut found.rows[item * width..][..width];
+            for row in input.counted_rows(item) {
+                let logits = &logits[(row - span.start) * width..][..width];
+                keep_larger(logits, row as u32, most, winners);
+            }
+        }
+        found
+    }
+
+    /// Makes a head over some of its terms, in the order in which they are given: for those who need no other weights.
+    ///
+    /// # Panics
+    /// Where it does not have one of them.
+    #[must_use]
+    pub fn narrowed(&self, terms: &[u32]) -> Self {
+        let columns = self.columns();
+        let rows =
+            terms.iter().flat_map(|&term| &self.table.values[term as usize * columns..][..columns]);
+        let rows: Vec<f32> = rows.copied().collect();
+        let bias = terms.iter().map(|&term| self.bias.values[term as usize]).collect();
+        let barred = terms.iter().filter_map(|&term| self.barred.get(term as usize)).copied();
+        let parameter = |of: &Parameter, shape: &[usize], values: Vec<f32>| Parameter {
+            name: of.name.clone(),
+            shape: shape.to_vec(),
+            gradient: vec![0.0; values.len()],
+            values,
+        };
+        Self {
+            table: parameter(&self.table, &[terms.len(), columns], rows),
+            bias: parameter(&self.bias, &[terms.len()], bias),
+            barred: barred.collect(),
+            ..*self
+        }
+    }
+}
+
+/// The largest logits of items and terms, item by item.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Largest {
+    pub(crate) logits: Vec<f32>,
+    /// The rows that have them.
+    rows: Vec<u32>,
+}
+
+/// Takes the logits of a row where they are larger than those before it.
+fn keep_larger(logits: &[f32], row: u32, most: &mut [f32], winners: &mut [u32]) {
+    for ((&logit, most), winner) in logits.iter().zip(most).zip(winners) {
+        // What is no number has to come through: the block of scores refuses it with its place.
+        let is_larger = logit > *most || logit.is_nan();
+        *most = if is_larger { logit } else { *most };
+        *winner = if is_larger { row } else { *winner };
     }
 }
 
@@ -143,44 +217,15 @@ impl Head for Lexical {
     type Kept = LexicalKept;
 
     fn forward(&self, level: Level, input: &Ragged) -> Result<(Ragged, LexicalKept), ShapeError> {
-        self.check(input)?;
-        let (terms, columns) = (self.terms(), self.columns());
-        let cells = input.items() * terms;
-        let mut weights = vec![0.0; cells];
-        let mut kept = LexicalKept { winners: vec![0; cells], slopes: vec![0.0; cells] };
-        let mut packed: Packed = Packed::default();
-        let mut logits = Vec::new();
-        for first in (0..terms).step_by(TERMS_AT_ONCE) {
-            let width = TERMS_AT_ONCE.min(terms - first);
-            let part = &self.table.values[first * columns..(first + width) * columns];
-            packed.set_transposed(Rows::dense(part, columns));
-            let bias = Some(&self.bias.values[first..first + width]);
-            for item in 0..input.items() {
-                let span = input.span(item);
-                logits.resize(span.len() * width, 0.0);
-                let rows = &input.values[span.start * columns..span.end * columns];
-                multiply(
-                    level,
-                    Rows::dense(rows, columns),
-                    packed.panels(),
-                    Epilogue { bias, ..Epilogue::default() },
-                    RowsMut::dense(&mut logits, width),
-                );
-                let cells = item * terms + first..item * terms + first + width;
-                let counted: Vec<usize> = input.counted_rows(item).collect();
-                self.reduce(
-                    &counted,
-                    |row, lane| logits[(row - span.start) * width + lane],
-                    first,
-                    (
-                        &mut weights[cells.clone()],
-                        &mut kept.winners[cells.clone()],
-                        &mut kept.slopes[cells],
-                    ),
-                );
+        let Largest { logits, rows } = self.largest(level, input)?;
+        let terms = self.terms();
+        let (mut weights, mut slopes) = (vec![0.0; logits.len()], vec![0.0; logits.len()]);
+        for (cell, &logit) in logits.iter().enumerate() {
+            if self.barred.get(cell % terms) != Some(&true) {
+                (weights[cell], slopes[cell]) = self.activation.apply(logit);
             }
         }
-        Ok((Ragged::vectors(weights, terms), kept))
+        Ok((Ragged::vectors(weights, terms), LexicalKept { winners: rows, slopes }))
     }
 
     fn backward(

@@ -217,6 +217,26 @@ fn no_padding_and_no_barred_term_has_a_weight() {
 }
 
 #[test]
+fn a_narrowed_head_weighs_its_terms_as_the_whole_one_does_on_any_threads() {
+    let level = Level::detect();
+    let input = ragged(3, COLUMNS, 8);
+    let whole = lexical(LexicalActivation::Log, 0);
+    let weights = |head: &Lexical, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| head.forward(level, &input).unwrap().0)
+    };
+    let of_all = weights(&whole, 1);
+    assert_eq!(of_all, weights(&whole, 3));
+    let terms = [299, 2, 0, 7, 258];
+    let of_some = weights(&whole.narrowed(&terms), 2);
+    for item in 0..3 {
+        let expected = terms.map(|term| of_all.row(item)[term as usize]);
+        assert_eq!(of_some.row(item), expected);
+        assert_eq!(expected[1], 0.0, "a barred term");
+    }
+}
+
+#[test]
 fn a_static_table_has_distinct_terms_and_no_special_ones() {
     let idf = vec![-1.0, 0.5, 2.0, 3.0];
     let mut table = StaticTable::new(idf.clone(), TableWeights::Table);

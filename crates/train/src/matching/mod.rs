@@ -5,6 +5,7 @@
 //! unless both share it, and a comparison. [`MatchingSpec`] is its spec string.
 
 mod build;
+mod narrow;
 mod save;
 mod spec;
 #[cfg(test)]

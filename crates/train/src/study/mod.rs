@@ -151,10 +151,13 @@ impl Task<'_> {
             return Ok(rates[0]);
         }
         let inner = fold.inner();
-        let mut best = (f64::NEG_INFINITY, rates[0]);
-        for &rate in rates {
+        let sum = |&rate: &f32| {
             let ran = self.one(&inner, rate, seed)?;
-            let sum = ran.values.iter().map(|(_, value)| value).sum::<f64>();
+            Ok(ran.values.iter().map(|(_, value)| value).sum::<f64>())
+        };
+        let sums = rates.par_iter().map(sum).collect::<Result<Vec<f64>>>()?;
+        let mut best = (f64::NEG_INFINITY, rates[0]);
+        for (&rate, &sum) in rates.iter().zip(&sums) {
             if sum > best.0 {
                 best = (sum, rate);
             }

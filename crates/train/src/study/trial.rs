@@ -6,7 +6,7 @@ use ecphory_core::Silent;
 use ecphory_eval::{Metric, Qrels, Run as Rankings, evaluate};
 
 use super::{Arm, Fold, Run, Subject};
-use crate::body::{Body, Held, States};
+use crate::body::{Body, Held};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::matching::{DirectoryFacts, Materials};
@@ -77,9 +77,8 @@ impl<'t> Setup<'t> {
         pooling: Option<Pooling>,
     ) -> Result<Course<'t>> {
         let subject = self.subject;
-        let vocabulary = subject.parts().states.and_then(States::vocabulary);
         let materials = Materials::without_terms(body.columns(), pooling, self.seed);
-        let materials = materials.with_terms(vocabulary);
+        let materials = materials.with_terms(body.vocabulary());
         let matching = recipe.ranker()?.heads()?.build(&materials)?;
         Course::new(CourseParts {
             data: subject.data(),

@@ -2,14 +2,14 @@
 
 use ecphory_kernels::Level;
 use ecphory_model::Role;
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
-use crate::bag_of_terms::own_terms;
-use crate::body::rows;
+use crate::body::{States, rows};
 use crate::error::{Error, Result};
-use crate::matching::Materials;
+use crate::matching::{Matching, Materials};
 use crate::ragged::{NO_TERM, Ragged};
 use crate::recipe::Recipe;
-use crate::run::course::Course;
 use crate::score::Layout;
 use crate::study::{Mechanism, Subject};
 
@@ -20,8 +20,10 @@ pub(super) const TERMS: &str = "terms of a document";
 /// How many of them are not in its text.
 pub(super) const EXPANSIONS: &str = "terms that are not in its text";
 
-/// Documents whose weights are in memory at a time.
+/// Documents that one thread weighs at a time.
 const DOCUMENTS: usize = 16;
+/// All terms are counted of one document in so many: ranking needs only those of queries, which cost a tenth.
+const SAMPLED: usize = 16;
 
 /// The scores of all documents, and counts of terms.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,36 +42,63 @@ impl Found {
     }
 }
 
-/// Weighs all documents and compares them with queries.
-pub(super) fn search(course: &Course<'_>, queries: &[u32], documents: u32) -> Result<Found> {
+/// Compares all documents with queries, on the current pool; documents are weighed at the terms of the queries.
+pub(super) fn search(
+    matching: &Matching,
+    states: &dyn States,
+    (queries, documents): (&[u32], u32),
+) -> Result<Found> {
     let level = Level::detect();
-    let dual = course.ranker.dual().ok_or(Error::Nothing { what: "weights of terms" })?;
-    let states = dual.body.read(Role::Query, queries)?;
-    let of_queries = dual.matching.queries(level, &states)?;
+    let of_queries = matching.queries(level, &rows(states, Role::Query, queries)?)?;
     let weighs = counts(&of_queries.branches[0]);
-    let (width, pairs) = (documents as usize, queries.len() as f64 * f64::from(documents));
-    let mut found = Found { scores: vec![0.0; queries.len() * width], ..Found::default() };
+    let asked: Vec<u32> =
+        (0..).zip(&weighs).filter(|(_, count)| **count > 0).map(|(term, _)| term).collect();
+    let narrowed = matching.narrowed(&asked).ok_or(Error::Nothing { what: "weights of terms" })?;
+    let of_queries = of_queries.narrowed(&asked);
     let numbers: Vec<u32> = (0..documents).collect();
-    for (chunk, numbers) in numbers.chunks(DOCUMENTS).enumerate() {
-        let states = dual.body.read(Role::Document, numbers)?;
-        let made = dual.matching.documents(level, &states)?;
-        let part = dual.matching.compare(level, &of_queries, &made, Layout::Shared)?;
-        for (row, part) in part.chunks_exact(numbers.len()).enumerate() {
-            found.scores[row * width + chunk * DOCUMENTS..][..part.len()].copy_from_slice(part);
-        }
+    let part = |numbers: &[u32]| {
+        let made = narrowed.documents(level, &rows(states, Role::Document, numbers)?)?;
+        let scores = narrowed.compare(level, &of_queries, &made, Layout::Shared)?;
         let weights = &made.branches[0];
-        for item in 0..weights.items() {
-            let own = own_terms(&states, item);
-            for term in weighed(weights.row(item)) {
-                found.flops += f64::from(weighs[term as usize]) / pairs;
-                found.terms += 1.0 / f64::from(documents);
-                if !own.contains(&term) {
-                    found.expansions += 1.0 / f64::from(documents);
-                }
-            }
+        let met = (0..weights.items()).flat_map(|item| weighed(weights.row(item)));
+        let met = met.map(|place| u64::from(weighs[asked[place as usize] as usize])).sum::<u64>();
+        Ok((scores, met))
+    };
+    let parts: Vec<(Vec<f32>, u64)> =
+        numbers.par_chunks(DOCUMENTS).map(part).collect::<Result<_>>()?;
+    let width = documents as usize;
+    let pairs = queries.len() as f64 * f64::from(documents);
+    let mut found = Found { scores: vec![0.0; queries.len() * width], ..Found::default() };
+    for (chunk, (scores, met)) in parts.iter().enumerate() {
+        let count = scores.len() / queries.len();
+        for (row, scores) in scores.chunks_exact(count).enumerate() {
+            found.scores[row * width + chunk * DOCUMENTS..][..count].copy_from_slice(scores);
         }
+        found.flops += *met as f64 / pairs;
     }
+    (found.terms, found.expansions) = terms_and_expansions(matching, states, documents)?;
     Ok(found)
+}
+
+/// How many terms a document weighs, and how many that are not in its text: the mean over a part of the documents.
+fn terms_and_expansions(
+    matching: &Matching,
+    states: &dyn States,
+    documents: u32,
+) -> Result<(f64, f64)> {
+    let sample: Vec<u32> = (0..documents).step_by(SAMPLED).collect();
+    let of_document = |&document: &u32| {
+        let states = rows(states, Role::Document, &[document])?;
+        let made = matching.documents(Level::detect(), &states)?;
+        let own: FxHashSet<u32> = states.terms.iter().copied().collect();
+        let weighed = || weighed(made.branches[0].row(0));
+        Ok((weighed().count(), weighed().filter(|term| !own.contains(term)).count()))
+    };
+    let counted: Vec<(usize, usize)> = sample.par_iter().map(of_document).collect::<Result<_>>()?;
+    let mean = |of: fn(&(usize, usize)) -> usize| {
+        counted.iter().map(of).sum::<usize>() as f64 / sample.len().max(1) as f64
+    };
+    Ok((mean(|counts| counts.0), mean(|counts| counts.1)))
 }
 
 /// The terms of a row that weigh something.
