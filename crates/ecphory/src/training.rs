@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
 use ecphory_eval::Dataset;
+use ecphory_model::CrossEncoder;
 use ecphory_train::teacher::{StoredScores, Teacher};
 use ecphory_train::{
     ForeignKind, ForeignSource, Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained,
@@ -29,7 +30,7 @@ pub struct TrainingRequest {
     /// Whether to go on with a run that was left beside `out`.
     pub resume: bool,
     /// A collection of the same documents, whose channels and pipelines the recipe may mine and learn from by their names, such
-    /// as `bm25`; only `dense`, `random`, files and cross-encoders without one.
+    /// as `bm25` (and `dense`, where the model to begin from makes no vectors); only `dense`, `random`, files and cross-encoders without one.
     pub reader: Option<Reader>,
     /// Leave out and list malformed documents and those without text, with the judgments that name them.
     pub skip_bad: bool,
@@ -58,7 +59,8 @@ impl Engine {
         let queries = Ids::of_queries(ids(data.queries()))?;
         let texts: Vec<&str> = data.queries().iter().map(|query| &*query.text).collect();
         let (mut scorers, mut rankers) = (Vec::new(), Vec::new());
-        for ForeignSource { name, kind } in request.recipe.foreign_sources()? {
+        let makes_vectors = !CrossEncoder::opens(&init)?;
+        for ForeignSource { name, kind } in request.recipe.foreign_sources(makes_vectors)? {
             match (kind, &request.reader) {
                 (ForeignKind::Scores(path), _) => {
                     let scores = StoredScores::read(&path, &queries, &documents)?;

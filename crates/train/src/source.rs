@@ -36,6 +36,11 @@ impl<'a> Sources<'a> {
         self
     }
 
+    /// Returns whether there is a source of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
     /// Returns what gives rankings under a name.
     ///
     /// # Errors

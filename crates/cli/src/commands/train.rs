@@ -19,6 +19,9 @@ use crate::failure::Failure;
 use crate::prepared::collection_of;
 use crate::table::Table;
 
+/// What to do with a model that is no search.
+const NO_VECTORS: &str = "a cross-encoder makes no vectors for the recipe to search with\nhint: name a model that does, as in --channel bm25 --channel dense=minilm";
+
 /// Trains a model.
 #[allow(clippy::print_stdout, reason = "the recipe is the result")]
 pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
@@ -61,7 +64,9 @@ fn reader(
     dataset: &Dataset,
     context: &Context,
 ) -> anyhow::Result<Option<Reader>> {
-    let named = recipe.foreign_sources()?;
+    let directory = context.engine.models().resolve(init)?;
+    let makes_vectors = !CrossEncoder::opens(&directory)?;
+    let named = recipe.foreign_sources(makes_vectors)?;
     let mut rankers = named.iter().filter(|source| source.kind == ForeignKind::Ranker).peekable();
     if rankers.peek().is_none() {
         return Ok(None);
@@ -71,6 +76,9 @@ fn reader(
         channels.push("bm25".to_owned());
         // Pipelines such as `hybrid` fuse with the model to begin from.
         if rankers.any(|source| source.name != "bm25") {
+            if !makes_vectors {
+                return Err(Failure::Usage(NO_VECTORS).into());
+            }
             channels.push(format!("dense={init}"));
         }
     }

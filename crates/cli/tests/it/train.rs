@@ -117,6 +117,15 @@ fn a_reranker_reranks_and_teaches() {
     let weights = |name: &str| fs_err::read(place.path(name).join("model.safetensors")).unwrap();
     place.ok(&train("plain", &[]));
     assert!(weights("taught") != weights("plain"));
+    // It is trained further beside a search that another model makes.
+    let mut arguments = train("further", &["--channel", "bm25", "--channel", "dense=./tiny"]);
+    (arguments[1], arguments[5]) = ("cross", "./reranker");
+    let trained = place.json(&arguments);
+    assert_eq!(trained["training"]["pairs"], 18, "{trained}");
+    let mut arguments = train("out", &[]);
+    (arguments[1], arguments[5]) = ("cross", "./reranker");
+    let said = place.fails(2, &arguments);
+    assert!(said.contains("--channel dense="), "{said}");
     let said = place.fails(4, &train("out", &["--set", "teachers=[\"cross(./nothing)\"]"]));
     assert!(said.contains("nothing"), "{said}");
 }

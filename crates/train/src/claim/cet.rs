@@ -121,7 +121,9 @@ impl Judged {
     }
 
     fn parts<'a>(&'a self, parts: &SubjectParts<'a>, data: &'a TrainingData) -> SubjectParts<'a> {
-        SubjectParts { data, queries: &self.queries, bm25: &self.bm25, states: None, ..*parts }
+        // What other claims of the same examination need goes by the numbers of all queries.
+        let (queries, bm25) = (&*self.queries, &self.bm25);
+        SubjectParts { data, queries, bm25, states: None, pieces: None, ..*parts }
     }
 }
 
@@ -174,5 +176,21 @@ impl Study<'_> {
             greater(subject, what, (NAIVE, naive), (LEXICAL, lexical)),
             greater(subject, what, (LEXICAL, lexical), (RANDOM, random)),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::toy::examined;
+
+    #[test]
+    fn a_pool_takes_nothing_that_goes_by_all_queries() {
+        examined(|subject| {
+            assert!(subject.parts().states.is_some() && subject.parts().pieces.is_some());
+            let judged = Judged::new(subject).unwrap();
+            let parts = judged.parts(subject.parts(), &judged.visible);
+            assert!(parts.states.is_none() && parts.pieces.is_none());
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! A small collection with topics, for tests of claims.
 
+use crate::body::{PieceText, PieceTexts};
 use crate::data::{Judgment, Text, TrainingData};
 use crate::draws::Draws;
 use crate::source::ScoreMatrix;
@@ -42,13 +43,16 @@ fn toy() -> Toy {
     Toy { data, queries, documents, bm25 }
 }
 
-/// Calls with the collection as a subject, with vectors as states of one token.
+/// Calls with the collection as a subject, with vectors as states of one token, and texts of one piece.
 pub(super) fn examined<T>(call: impl FnOnce(&Subject<'_>) -> T) -> T {
     let Toy { data, queries, documents, bm25 } = toy();
     let states = (
         Vectors::new("query", &queries, COLUMNS).unwrap(),
         Vectors::new("document", &documents, COLUMNS).unwrap(),
     );
+    let one = |piece: usize| PieceText { pieces: vec![piece as u32], sentences: vec![0] };
+    let texts = || (0..QUERIES).map(one).collect::<Vec<_>>();
+    let pieces = PieceTexts::new(texts(), texts(), COLUMNS, |_, row| row.fill(1.0)).unwrap();
     let parts = SubjectParts {
         name: "toy",
         data: &data,
@@ -58,7 +62,7 @@ pub(super) fn examined<T>(call: impl FnOnce(&Subject<'_>) -> T) -> T {
         columns: COLUMNS,
         bm25: &bm25,
         states: Some(&states),
-        pieces: None,
+        pieces: Some(&pieces),
     };
     call(&Subject::new(parts).unwrap())
 }

@@ -261,18 +261,21 @@ impl Recipe {
     }
 
     /// Returns the sources that the recipe mines and learns from and that a run does not have by itself, by name and once each: those
-    /// that have to be handed in.
+    /// that have to be handed in. A model to begin from that makes no vectors, as a cross-encoder, is not the source `dense` either.
     ///
     /// # Errors
     /// Where a teacher's spec string is wrong.
-    pub fn foreign_sources(&self) -> Result<Vec<ForeignSource>> {
+    pub fn foreign_sources(&self, makes_vectors: bool) -> Result<Vec<ForeignSource>> {
         let mut names = vec![self.negatives.from.clone()];
         names.extend(self.teachers()?.into_iter().flat_map(|spec| spec.members));
         // A pool goes by a lexical score.
         names.extend(self.debias()?.map(|_| LEXICAL.to_owned()));
+        if self.negatives.ratio > 0.0 {
+            names.push(DENSE.to_owned());
+        }
         names.sort();
         names.dedup();
-        names.retain(|name| name != DENSE && name != RANDOM);
+        names.retain(|name| name != RANDOM && (name != DENSE || !makes_vectors));
         let source = |name: String| {
             let within = |call: &str| name.strip_prefix(call)?.strip_suffix(')');
             let kind = match (within("file("), within("cross(")) {

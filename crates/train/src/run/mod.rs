@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::body::CachedTexts;
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
-use crate::recipe::{Recipe, Tier};
+use crate::recipe::{DENSE, Recipe, Tier};
 use crate::source::Sources;
 use checkpoint::Checkpoint;
 pub use problem::RunError;
@@ -56,7 +56,8 @@ pub struct Job<'a> {
     pub out: &'a Path,
     /// The seed of everything random.
     pub seed: u64,
-    /// What can be mined and learned from beside the data, by name. The run adds `dense`, the model to begin from.
+    /// What can be mined and learned from beside the data, by name. The run adds `dense`, the model to begin from, unless there is
+    /// one already.
     pub sources: &'a Sources<'a>,
     /// Where vectors and states of tokens are kept for the next run; recipes of the tier `states` need it.
     pub cache: Option<&'a EncodingCache>,
@@ -133,10 +134,10 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         return Err(Error::from(RunError::WorkExists { path: folder }));
     }
     let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
-    let needs_vectors = if left.is_none() {
-        job.recipe.begins_with_vectors()?
-    } else {
-        job.recipe.needs_vectors()?
+    let needs_vectors = match &left {
+        _ if job.sources.has(DENSE) => false,
+        None => job.recipe.begins_with_vectors()?,
+        Some(_) => job.recipe.needs_vectors()?,
     };
     let needs_states = job.recipe.tier == Tier::States;
     let tokens = [Role::Query, Role::Document].map(|role| job.recipe.encoding.tokens(role));
@@ -178,7 +179,8 @@ impl Beginner {
     /// Opens it as what the recipe makes of it: a cross-encoder may go on from one, and then makes no vectors.
     fn open(job: &Job<'_>) -> Result<Self> {
         let options = EncoderOptions::default();
-        if !job.recipe.begins_with_vectors()? && CrossEncoder::opens(job.init)? {
+        let needs_vectors = job.recipe.begins_with_vectors()? && !job.sources.has(DENSE);
+        if !needs_vectors && CrossEncoder::opens(job.init)? {
             let model = CrossEncoder::open(job.init, &options)?;
             let (fingerprint, max_tokens) = (model.fingerprint().to_owned(), model.max_tokens());
             return Ok(Self { fingerprint, max_tokens });

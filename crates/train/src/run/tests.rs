@@ -52,7 +52,8 @@ fn recipe() -> Recipe {
 }
 
 fn cross() -> Recipe {
-    short("cross")
+    let own = ["negatives.from=dense", "negatives.ratio=0.95", "teachers=[]", "loss=infonce"];
+    short("cross").with(own).unwrap()
 }
 
 struct Place {
