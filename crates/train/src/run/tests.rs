@@ -35,6 +35,10 @@ fn data() -> TrainingData {
 
 /// A recipe that is short enough here, and fast enough to learn something.
 fn short(name: &str) -> Recipe {
+    changed(name, &[])
+}
+
+fn changed(name: &str, more: &[&str]) -> Recipe {
     let changes = [
         "batches.queries=6",
         "negatives.depth=8",
@@ -44,7 +48,8 @@ fn short(name: &str) -> Recipe {
         "schedule.epochs=4",
         "schedule.dev=0.2",
     ];
-    Recipe::named(name).unwrap().with(changes).unwrap()
+    let all = changes.iter().chain(more).copied();
+    Recipe::named(name).unwrap().with(all).unwrap()
 }
 
 fn recipe() -> Recipe {
@@ -52,8 +57,8 @@ fn recipe() -> Recipe {
 }
 
 fn cross() -> Recipe {
-    let own = ["negatives.from=dense", "negatives.ratio=0.95", "teachers=[]", "loss=infonce"];
-    short("cross").with(own).unwrap()
+    let own = ["negatives.from=dense", "negatives.ratio=1", "teachers=[]", "loss=infonce"];
+    changed("cross", &[&own[..], &["batches.negatives=3"]].concat())
 }
 
 struct Place {
