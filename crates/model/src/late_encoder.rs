@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use ecphory_core::Progress;
+use ecphory_core::{Progress, Unshown};
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::{Epilogue, Packed, Rows, RowsMut, l2_normalize, multiply};
 use rayon::prelude::*;
@@ -117,34 +117,26 @@ impl LateEncoder {
         pool: &rayon::ThreadPool,
         progress: &dyn Progress,
     ) -> Result<Vec<f32>> {
+        let hidden = Unshown(progress);
+        let scored = |query: &Packed, texts: &[&str]| match cache {
+            Some(cache) => self.stored(query, texts, cache, pool, &hidden),
+            None => self.computed(query, texts, &hidden),
+        };
         progress.begin("score", documents.len() as u64);
-        let scores = pool.install(|| self.score_here(query, documents, cache, pool, progress));
+        let scores = pool.install(|| {
+            let query = self.packed(&self.one(query, Role::Query)?.rows);
+            let mut scores = Vec::with_capacity(documents.len());
+            for texts in documents.chunks(DOCUMENTS) {
+                scores.extend(scored(&query, texts)?);
+                progress.advance(texts.len() as u64);
+                if progress.cancelled() {
+                    return Err(Error::Interrupted);
+                }
+            }
+            Ok(scores)
+        });
         progress.end();
         scores
-    }
-
-    fn score_here(
-        &self,
-        query: &str,
-        documents: &[&str],
-        cache: Option<&EncodingCache>,
-        pool: &rayon::ThreadPool,
-        progress: &dyn Progress,
-    ) -> Result<Vec<f32>> {
-        let query = self.packed(&self.one(query, Role::Query)?.rows);
-        let hidden = ecphory_core::Unshown(progress);
-        let mut scores = Vec::with_capacity(documents.len());
-        for texts in documents.chunks(DOCUMENTS) {
-            scores.extend(match cache {
-                Some(cache) => self.stored(&query, texts, cache, pool, &hidden)?,
-                None => self.computed(&query, texts, &hidden)?,
-            });
-            progress.advance(texts.len() as u64);
-            if progress.cancelled() {
-                return Err(Error::Interrupted);
-            }
-        }
-        Ok(scores)
     }
 
     /// Scores documents whose rows are kept.

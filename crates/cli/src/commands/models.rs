@@ -69,8 +69,6 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     let mut facts = if Generator::opens(&path)? {
         let generator = Generator::open(&path, &GeneratorOptions::default())?;
         json!({
-            "name": name,
-            "path": path.display().to_string(),
             "architecture": generator.architecture(),
             "vocabulary": generator.vocabulary(),
             "max_tokens": generator.max_tokens(),
@@ -78,8 +76,6 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
         })
     } else if let Some(entry) = headed(name, context) {
         json!({
-            "name": name,
-            "path": path.display().to_string(),
             "use": entry.usable.to_string(),
             "about": entry.about,
             "licence": entry.licence,
@@ -87,8 +83,6 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     } else if CrossEncoder::opens(&path)? {
         let model = context.engine.cross_encoder(name, &EncoderOptions::default())?;
         json!({
-            "name": name,
-            "path": path.display().to_string(),
             "architecture": model.architecture(),
             "use": "cross-encoder: `dense >> cross(MODEL)`",
             "max_tokens": model.max_tokens(),
@@ -98,8 +92,6 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     } else if LateEncoder::opens(&path)? {
         let model = context.engine.late_encoder(name, &EncoderOptions::default())?;
         json!({
-            "name": name,
-            "path": path.display().to_string(),
             "architecture": model.architecture(),
             "use": "late interaction: `dense >> maxsim(MODEL)`",
             "dimensions": model.dimensions(),
@@ -110,8 +102,6 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     } else {
         let encoder = context.engine.encoder(name, &EncoderOptions::default())?;
         json!({
-            "name": name,
-            "path": path.display().to_string(),
             "architecture": encoder.architecture(),
             "dimensions": encoder.dimensions(),
             "max_tokens": encoder.max_tokens(),
@@ -119,6 +109,8 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "fingerprint": encoder.fingerprint(),
         })
     };
+    facts["name"] = json!(name);
+    facts["path"] = json!(path.display().to_string());
     if let Some(trained) = Trained::of(&path)? {
         facts["trained"] = json!(in_words(&trained)?);
     }

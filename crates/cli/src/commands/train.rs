@@ -22,6 +22,9 @@ use crate::table::Table;
 /// What to do with a model that is no search.
 const NO_VECTORS: &str = "a cross-encoder makes no vectors for the recipe to search with\nhint: name a model that does, as in --channel bm25 --channel dense=minilm";
 
+/// What to do with channels that nothing names.
+const NO_USE: &str = "--channel: this recipe searches with nothing but the model to start from\nhint: it names a channel in negatives.from or teachers";
+
 /// Trains a model.
 #[allow(clippy::print_stdout, reason = "the recipe is the result")]
 pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
@@ -69,7 +72,11 @@ fn reader(
     let named = recipe.foreign_sources(makes_vectors)?;
     let mut rankers = named.iter().filter(|source| source.kind == ForeignKind::Ranker).peekable();
     if rankers.peek().is_none() {
-        return Ok(None);
+        return if args.channels.is_empty() {
+            Ok(None)
+        } else {
+            Err(Failure::Usage(NO_USE).into())
+        };
     }
     let mut channels = args.channels.clone();
     if channels.is_empty() {

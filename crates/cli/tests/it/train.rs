@@ -84,6 +84,8 @@ fn a_recipe_of_a_paper_learns_from_what_the_collection_ranks() {
     let trained = place.json(&arguments);
     assert_eq!(trained["training"]["pairs"], 18, "{trained}");
     place.ok(&["encode", "./trained", "--text", "a cat"]);
+    let said = place.fails(2, &train("out", &["--channel", "bm25"]));
+    assert!(said.contains("negatives.from"), "{said}");
     // Heads over cached vectors become a module of the directory.
     let adapter = ["--set", "tier=vectors", "--set", "matching=cosine(pooled > linear)"];
     place.ok(&train("adapted", &adapter));

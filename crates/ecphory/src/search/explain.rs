@@ -144,8 +144,8 @@ impl Execution<'_, '_> {
             Cue::Text(query) => query.as_str(),
             _ => "",
         };
-        let text = self.texts(&[doc])?.pop().unwrap_or_default();
-        model.explain(query, &text, score)
+        let text = || Ok(self.texts(&[doc])?.pop().unwrap_or_default());
+        model.explain(query, text, score)
     }
 
     fn read_explained(

@@ -9,7 +9,6 @@ use crate::pipeline::Reranking;
 use crate::{Engine, Explanation, Result};
 
 /// A model of one of the kinds that a pipeline reranks with.
-#[derive(Clone)]
 pub(crate) enum Reranker {
     Cross(Arc<CrossEncoder>),
     MaxSim(Arc<LateEncoder>),
@@ -63,8 +62,13 @@ impl Reranker {
         })
     }
 
-    /// Explains the score of the text of a document.
-    pub(crate) fn explain(&self, query: &str, text: &str, score: f64) -> Result<Explanation> {
+    /// Explains the score of a document, whose text is fetched where it says more than the score.
+    pub(crate) fn explain(
+        &self,
+        query: &str,
+        text: impl FnOnce() -> Result<String>,
+        score: f64,
+    ) -> Result<Explanation> {
         match self {
             Self::Cross(model) => {
                 Ok(Explanation::new(format!("cross-encoder {}", model.name()), score))
@@ -72,7 +76,7 @@ impl Reranker {
             Self::MaxSim(model) => {
                 let mut whole =
                     Explanation::new(format!("late interaction {}", model.name()), score);
-                for found in model.matches(query, text)? {
+                for found in model.matches(query, &text()?)? {
                     let what = format!("token {} nearest {}", found.query, found.document);
                     whole.parts.push(Explanation::new(what, f64::from(found.score)));
                 }

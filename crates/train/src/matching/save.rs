@@ -2,7 +2,7 @@
 
 use ecphory_model::{AddedModules, DenseModule};
 
-use super::{Comparison, Matching};
+use super::{Branch, Comparison, Matching};
 use crate::head::{Chain, Linear, Stage};
 
 /// What the directory that is written builds on.
@@ -29,33 +29,32 @@ impl Matching {
         match branch.comparison {
             Comparison::MaxSim => late(&branch.document, facts),
             Comparison::WordMaxSim => None,
-            Comparison::Dot | Comparison::Cosine => self.pooled(facts),
+            Comparison::Dot | Comparison::Cosine => pooled(branch, facts),
         }
     }
+}
 
-    /// Returns what follows the pooling of the directory.
-    fn pooled(&self, facts: DirectoryFacts) -> Option<AddedModules> {
-        let DirectoryFacts { normalises, sees_unit_length, .. } = facts;
-        let branch = self.branches.first()?;
-        let mut modules = AddedModules::default();
-        for (place, stage) in branch.document.stages.iter().enumerate() {
-            match stage {
-                Stage::Pooling(_) if place == 0 => {}
-                Stage::Linear(linear) if !modules.adds_unit_length => {
-                    modules.dense.push(dense(linear));
-                }
-                Stage::Normalise(_) => modules.adds_unit_length = true,
-                _ => return None,
+/// Returns what follows the pooling of the directory.
+fn pooled(branch: &Branch, facts: DirectoryFacts) -> Option<AddedModules> {
+    let DirectoryFacts { normalises, sees_unit_length, .. } = facts;
+    let mut modules = AddedModules::default();
+    for (place, stage) in branch.document.stages.iter().enumerate() {
+        match stage {
+            Stage::Pooling(_) if place == 0 => {}
+            Stage::Linear(linear) if !modules.adds_unit_length => {
+                modules.dense.push(dense(linear));
             }
+            Stage::Normalise(_) => modules.adds_unit_length = true,
+            _ => return None,
         }
-        let is_dot = branch.comparison == Comparison::Dot;
-        modules.drops_unit_length = is_dot && normalises && !sees_unit_length;
-        let ends_at_unit_length = normalises && !modules.drops_unit_length;
-        let keeps_it = ends_at_unit_length && modules.dense.is_empty();
-        modules.adds_unit_length |= !is_dot;
-        modules.adds_unit_length &= !keeps_it;
-        Some(modules)
     }
+    let is_dot = branch.comparison == Comparison::Dot;
+    modules.drops_unit_length = is_dot && normalises && !sees_unit_length;
+    let ends_at_unit_length = normalises && !modules.drops_unit_length;
+    let keeps_it = ends_at_unit_length && modules.dense.is_empty();
+    modules.adds_unit_length |= !is_dot;
+    modules.adds_unit_length &= !keeps_it;
+    Some(modules)
 }
 
 /// Returns the maps of each token, whose vectors have to end at unit length.

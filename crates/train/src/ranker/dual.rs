@@ -14,7 +14,7 @@ use crate::matching::{DirectoryFacts, Extra, Matched, Matching};
 use crate::optimiser::{Slot, Tensors, Update};
 use crate::regulariser::{PenaltyKind, PenaltySpec};
 use crate::run::batch::Batch;
-use crate::score::Layout;
+use crate::score::{Layout, put_columns};
 
 /// Texts that are encoded at once where nothing is learned from them.
 const TEXTS: usize = 16;
@@ -139,10 +139,8 @@ impl Ranker for DualEncoder<'_> {
             let made = self.matching.documents(self.level, &states)?;
             for (rows, queries) in of_queries.iter().enumerate() {
                 let found = self.matching.compare(self.level, queries, &made, Layout::Shared)?;
-                for (row, found) in found.chunks_exact(documents.len()).enumerate() {
-                    let first = (rows * TEXTS + row) * width + chunk * TEXTS;
-                    scores[first..first + found.len()].copy_from_slice(found);
-                }
+                let columns = (chunk * TEXTS, documents.len());
+                put_columns(&found, columns, &mut scores[rows * TEXTS * width..], width);
             }
             progress.advance(documents.len() as u64);
         }

@@ -219,7 +219,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Where the matching function is written wrongly.
-    pub fn is_cross(&self) -> Result<bool> {
+    pub(crate) fn is_cross(&self) -> Result<bool> {
         Ok(self.ranker()? == RankerSpec::Cross)
     }
 

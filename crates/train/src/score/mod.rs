@@ -48,6 +48,18 @@ pub struct Pairs<'a> {
     pub layout: Layout,
 }
 
+/// Puts the scores of all queries for some candidates into those for all of them, which are `width`: as columns from `first` on.
+pub(crate) fn put_columns(
+    block: &[f32],
+    (first, columns): (usize, usize),
+    all: &mut [f32],
+    width: usize,
+) {
+    for (row, found) in all.chunks_exact_mut(width).zip(block.chunks_exact(columns)) {
+        row[first..first + columns].copy_from_slice(found);
+    }
+}
+
 /// Derivatives by what was compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {

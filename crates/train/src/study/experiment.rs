@@ -1,6 +1,6 @@
 //! What decides the numbers of a report, as a value that can be kept and compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,9 +59,8 @@ impl Experiment {
         compare("claims", other.claims.join(" "), self.claims.join(" "));
         compare("model", other.init.clone(), self.init.clone());
         let none = "none".to_owned();
-        let names: std::collections::BTreeSet<&String> =
-            other.collections.keys().chain(self.collections.keys()).collect();
-        for name in names {
+        let names = other.collections.keys().chain(self.collections.keys());
+        for name in names.collect::<BTreeSet<_>>() {
             let of = |one: &Self| one.collections.get(name).unwrap_or(&none).clone();
             compare(&format!("collection {name}"), of(other), of(self));
         }

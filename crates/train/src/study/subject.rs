@@ -11,7 +11,7 @@ use crate::data::TrainingData;
 use crate::error::{Error, Result};
 use crate::matching::{Matching, MatchingSpec, Materials};
 use crate::recipe::DENSE;
-use crate::score::Layout;
+use crate::score::{Layout, put_columns};
 use crate::source::{ScoreMatrix, Sources};
 use crate::vectors::Vectors;
 
@@ -147,10 +147,7 @@ pub(crate) fn all_scores(
     let (rows, columns) = (data.queries().len(), documents.len());
     let mut scores = vec![0.0; rows * columns];
     for (block, found) in blocks.iter().enumerate() {
-        let width = found.len() / rows;
-        for (row, found) in found.chunks_exact(width).enumerate() {
-            scores[row * columns + block * DOCUMENTS..][..width].copy_from_slice(found);
-        }
+        put_columns(found, (block * DOCUMENTS, found.len() / rows), &mut scores, columns);
     }
     Ok(scores)
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::matching::{Matching, Materials};
 use crate::ragged::{NO_TERM, Ragged};
 use crate::recipe::Recipe;
-use crate::score::Layout;
+use crate::score::{Layout, put_columns};
 use crate::study::{Mechanism, Subject};
 
 /// The mean number of terms that a query and a document both weigh: the postings that a query meets, by document.
@@ -70,10 +70,8 @@ pub(super) fn search(
     let pairs = queries.len() as f64 * f64::from(documents);
     let mut found = Found { scores: vec![0.0; queries.len() * width], ..Found::default() };
     for (chunk, (scores, met)) in parts.iter().enumerate() {
-        let count = scores.len() / queries.len();
-        for (row, scores) in scores.chunks_exact(count).enumerate() {
-            found.scores[row * width + chunk * DOCUMENTS..][..count].copy_from_slice(scores);
-        }
+        let columns = scores.len() / queries.len();
+        put_columns(scores, (chunk * DOCUMENTS, columns), &mut found.scores, width);
         found.flops += *met as f64 / pairs;
     }
     (found.terms, found.expansions) = terms_and_expansions(matching, states, documents)?;
