@@ -9,6 +9,8 @@ mod cached;
 mod linear;
 mod matrix;
 
+use std::ops::Range;
+
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::{Activation, Rows, RowsMut, activate, layer_norm, rms_norm};
 use rayon::prelude::*;
@@ -74,6 +76,19 @@ impl Eval {
         let rows = Rows::dense(input, linear.depth());
         let mut out = vec![0.0; rows.count() * linear.width()];
         linear.run(&mut self.strips, rows, false, RowsMut::dense(&mut out, linear.width()));
+        out
+    }
+
+    /// Applies some columns of a linear map, of which the first has to begin a panel; each value is the one that [`Executor::apply`]
+    /// computes.
+    pub(crate) fn apply_columns(
+        &mut self,
+        linear: &PackedLinear,
+        columns: Range<usize>,
+        input: &Matrix,
+    ) -> Matrix {
+        let mut out = self.buffers.take(input.count(), columns.len());
+        linear.run_columns(&mut self.strips, columns, input.rows(), false, out.rows_mut());
         out
     }
 }

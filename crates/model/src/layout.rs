@@ -15,8 +15,11 @@ use crate::head::Pooling;
 use crate::json;
 
 mod late;
+mod sparse;
 
 pub(crate) use late::LateSettings;
+pub use sparse::TermActivation;
+pub(crate) use sparse::{ROUTER, SparseLayout, TermPooling};
 
 /// The list of modules.
 pub(crate) const MODULES: &str = "modules.json";
@@ -249,7 +252,8 @@ pub(crate) fn first_module(directory: &Path) -> Result<PathBuf> {
     Ok(first.map_or_else(|| directory.to_owned(), |module| directory.join(module.path)))
 }
 
-fn read_prompts(directory: &Path) -> Result<Prompts> {
+/// Reads what is put before texts.
+pub(crate) fn read_prompts(directory: &Path) -> Result<Prompts> {
     let settings: PromptSettings =
         json::read_optional(&directory.join(PROMPTS))?.unwrap_or_default();
     let by_default = match &settings.default_prompt_name {

@@ -1,7 +1,8 @@
 //! Encoders and generators: from text to vectors and to more text, and from a model's name to its directory.
 //!
 //! [`Encoder`] opens a model directory as Hugging Face and sentence-transformers save it and computes on the
-//! CPU, without Python; [`LateEncoder`] makes a vector of each token, [`CrossEncoder`] reads a query and a document together,
+//! CPU, without Python; [`LateEncoder`] makes a vector of each token, [`SparseEncoder`] weights of terms,
+//! [`CrossEncoder`] reads a query and a document together,
 //! [`MaskedLm`] predicts words.
 //! [`Generator`] continues text with a decoder, from GGUF files too. [`ModelStore`] finds such directories by name and
 //! fetches them once.
@@ -49,6 +50,7 @@ mod reading;
 mod relative;
 mod rotary;
 mod runner;
+mod sparse_encoder;
 mod static_table;
 mod store;
 mod stored;
@@ -71,14 +73,18 @@ pub use generate::{
 pub use gguf::GgufProblem;
 pub use head::Pooling;
 pub use late_encoder::{LateEncoder, TokenMatch};
+pub use layout::TermActivation;
 pub use masked_lm::{MaskedLm, TokenLogits};
 pub use modules::{AddedModules, DenseModule};
 #[cfg(feature = "onnx")]
 pub use onnx::Runtime;
 pub use pieces::WordPieces;
 pub use precision::Precision;
+pub use sparse_encoder::{SparseEncoder, SparseVector};
 pub use store::{
     CatalogueEntry, Conversion, ModelFile, ModelStore, Source, StoreConfig, Usable, catalogue,
 };
 pub use tape::{Gradient, Gradients, Parameter, ParameterGroup, Parameters, Recording};
-pub use trainable::{TokenPair, TrainableCrossEncoder, TrainableEncoder, TrainableOptions};
+pub use trainable::{
+    TermHead, TokenPair, TrainableCrossEncoder, TrainableEncoder, TrainableOptions,
+};

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::eval::Eval;
 use crate::executor::Executor;
 use crate::head::{Head, Step};
-use crate::layout::{BodyKind, Layout, MODULES, StepLayout};
+use crate::layout::{BodyKind, Layout, MODULES, SparseLayout, StepLayout};
 #[cfg(feature = "onnx")]
 use crate::onnx::{Graph, Runtime};
 use crate::precision::Precision;
@@ -86,6 +86,14 @@ pub(crate) fn check_directory(directory: &Path) -> Result<()> {
 /// Reads what a directory says about its modules, or what its configuration implies.
 pub(crate) fn layout(directory: &Path) -> Result<Layout> {
     check_directory(directory)?;
+    if SparseLayout::open(directory)?.is_some() {
+        return Err(Error::unsupported(
+            &directory.join(MODULES),
+            "modules",
+            "a sparse encoder",
+            "one vector a text; weights of terms are for a sparse channel, as `--channel sparse=DIRECTORY`",
+        ));
+    }
     let mut layout = Layout::open(directory)?;
     if directory.join(MODULES).try_exists()? {
         return Ok(layout);

@@ -5,6 +5,7 @@
 //! the tokens. Cost per token: `2 h² + 2 h v` floating-point operations (h hidden, v vocabulary), which for small
 //! models is most of the work; the decoder is packed once more, `4 h v` bytes. Not for generating text.
 
+use std::ops::Range;
 use std::path::Path;
 
 use ecphory_core::Progress;
@@ -14,7 +15,7 @@ use crate::backbone::BackboneConfig;
 use crate::config::Family;
 use crate::encoder::EncoderOptions;
 use crate::error::Result;
-use crate::eval::Eval;
+use crate::eval::{Eval, Matrix};
 use crate::executor::{Executor, NormKind, TokenBatch};
 use crate::pre_norm::PredictionSettings;
 use crate::runner::Runner;
@@ -30,10 +31,10 @@ pub(crate) struct MaskedLmHead<E: Executor> {
 }
 
 /// What a family calls the tensors of its head.
-struct HeadNames {
-    dense: &'static str,
-    norm: &'static str,
-    decoder: &'static str,
+pub(crate) struct HeadNames {
+    pub(crate) dense: &'static str,
+    pub(crate) norm: &'static str,
+    pub(crate) decoder: &'static str,
     /// Where the bias of the decoder may be.
     biases: [&'static str; 2],
 }
@@ -67,13 +68,24 @@ const MODERN: HeadNames = HeadNames {
 };
 
 impl HeadNames {
-    fn of(family: Option<Family>) -> &'static Self {
+    pub(crate) fn of(family: Option<Family>) -> &'static Self {
         match family {
             Some(Family::Bert) => &BERT,
             Some(Family::Roberta | Family::MpNet) => &ROBERTA,
             Some(Family::DistilBert) => &DISTILBERT,
             None => &MODERN,
         }
+    }
+
+    /// Whether the head of a family has GELU whatever the layers have.
+    pub(crate) fn is_always_gelu(family: Option<Family>) -> bool {
+        matches!(family, Some(Family::Roberta | Family::MpNet))
+    }
+
+    /// Where the bias of the decoder is written: versions of transformers look in one place or the other.
+    pub(crate) fn distinct_biases(&self) -> impl Iterator<Item = &'static str> {
+        let [first, second] = self.biases;
+        [first].into_iter().chain((second != first).then_some(second))
     }
 }
 
@@ -89,7 +101,7 @@ impl<E: Executor> MaskedLmHead<E> {
         // In families of BERT all maps and norms have a bias.
         let (mut activation, mut dense_bias, mut norm_bias) = (config.activation(), true, true);
         match config.family() {
-            Some(Family::Roberta | Family::MpNet) => activation = Activation::Gelu,
+            family @ Some(_) if HeadNames::is_always_gelu(family) => activation = Activation::Gelu,
             Some(_) => {}
             None => {
                 let settings = PredictionSettings::open(directory)?;
@@ -122,9 +134,21 @@ impl<E: Executor> MaskedLmHead<E> {
 
     /// Returns one row of logits for each row of states.
     pub(crate) fn logits(&self, run: &mut E, states: &E::States) -> E::States {
-        let transformed = run.apply(&self.dense, states);
-        let normed = run.normalize(transformed, &self.norm);
+        let normed = self.transformed(run, states);
         run.apply(&self.decoder, &normed)
+    }
+
+    /// Returns the states that the decoder reads.
+    pub(crate) fn transformed(&self, run: &mut E, states: &E::States) -> E::States {
+        let transformed = run.apply(&self.dense, states);
+        run.normalize(transformed, &self.norm)
+    }
+}
+
+impl MaskedLmHead<Eval> {
+    /// Returns the logits of some words, of which the first has to begin a panel, given what [`Self::transformed`] returns.
+    pub(crate) fn logits_of(&self, run: &mut Eval, states: &Matrix, words: Range<usize>) -> Matrix {
+        run.apply_columns(&self.decoder, words, states)
     }
 }
 

@@ -81,6 +81,11 @@ impl Reading {
         })
     }
 
+    /// Puts something before texts from now on.
+    pub(crate) fn set_prompts(&mut self, prompts: Prompts) {
+        self.prompts = prompts;
+    }
+
     /// Returns what is put before a text.
     pub(crate) fn prompt(&self, role: Role) -> &str {
         match role {

@@ -2,6 +2,7 @@
 
 mod cross_encoder;
 mod directory;
+mod terms;
 mod trunk;
 
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ use crate::load;
 use crate::reading::Reading;
 use crate::stored::Stored;
 use crate::tape::{Gradients, Parameters, Recording};
+use crate::tensor::Tensor;
 use crate::weights::Weights;
 pub use cross_encoder::{TokenPair, TrainableCrossEncoder};
+pub use terms::TermHead;
 use trunk::TrainableTrunk;
 
 /// How to open an encoder for training.
@@ -45,8 +48,14 @@ pub struct TrainableOptions {
 /// for MiniLM.
 pub struct TrainableEncoder {
     directory: PathBuf,
+    /// Where configuration, weights and tokenizer lie.
+    body: PathBuf,
     trunk: TrainableTrunk,
     reading: Reading,
+    /// What names of the transformer's tensors begin with.
+    prefix: &'static str,
+    /// Tensors that are no parameters.
+    fixed: Vec<Tensor>,
     pooling: Vec<Pooling>,
     normalizes: bool,
 }
@@ -67,11 +76,15 @@ impl TrainableEncoder {
         let mut weights = Weights::open(&layout.body)?;
         let mut parameters = Parameters::default();
         let backbone = Backbone::load(&config, &mut weights, &mut parameters)?;
+        let (prefix, fixed) = (weights.prefix(), config.fixed(&weights)?);
         let trunk = TrainableTrunk::new(directory, config, backbone, parameters, options)?;
         Ok(Self {
             directory: directory.to_owned(),
+            body: layout.body,
             trunk,
             reading,
+            prefix,
+            fixed,
             normalizes: matches!(layout.steps.last(), Some(StepLayout::Normalize)),
             pooling: layout.pooling,
         })
@@ -127,6 +140,16 @@ impl TrainableEncoder {
     /// As [`Self::tokens`].
     pub fn tokens_as(&self, text: &str, role: Role) -> Result<Vec<u32>> {
         self.reading.tokens_as(text, role)
+    }
+
+    /// Returns the tokens as [`Self::tokens_as`] does, and for each the number of its whole word, which is 0 for special tokens and
+    /// those of a prompt.
+    ///
+    /// # Errors
+    /// As [`Self::tokens`].
+    pub fn numbered_as(&self, text: &str, role: Role) -> Result<(Vec<u32>, Vec<u32>)> {
+        let found = self.reading.numbered_as(text, role)?;
+        Ok((found.ids, found.words))
     }
 
     /// Returns the parameters.

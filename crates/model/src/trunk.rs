@@ -73,10 +73,18 @@ impl TrunkReading {
 impl Trunk {
     /// Opens a directory; the weights come along for the head, with the prefix of the transformer chosen.
     pub(crate) fn open(directory: &Path, options: &EncoderOptions) -> Result<(Self, Weights)> {
+        load::check_directory(directory)?;
+        Self::of_body(directory, layout::first_module(directory)?, options)
+    }
+
+    /// Opens the transformer of a directory that lies in `body`.
+    pub(crate) fn of_body(
+        directory: &Path,
+        body: PathBuf,
+        options: &EncoderOptions,
+    ) -> Result<(Self, Weights)> {
         #[cfg(feature = "onnx")]
         options.runtime.check_own(directory)?;
-        load::check_directory(directory)?;
-        let body = layout::first_module(directory)?;
         let config = BackboneConfig::open(&body)?;
         let reading = TrunkReading::open(directory, &body, &config, options.max_tokens)?;
         let mut weights = Weights::open(&body)?;

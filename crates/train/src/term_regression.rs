@@ -7,7 +7,7 @@
 //! compared with those of all documents: it is divided by their standard deviation, and 0 is where as many documents lie above it
 //! as have the term, times [`TermRegression::open`]. Thus all terms weigh on one scale, which leaves it to the matching function
 //! what a term is worth, and how many documents have a weight for it goes by how many have it in their text.
-//! The map before the head stays the identity. No query and no judgment takes part: all arms of a study can begin here.
+//! What is before the head stays as it begins. No query and no judgment takes part: all arms of a study can begin here.
 //!
 //! Cost: two passes over the states; the products of all rows with each other's columns and with all terms; for each term a
 //! solution of `columns²` steps. Memory: 4 bytes for each document and term. All on the current pool, whose threads change no bit.
@@ -24,7 +24,7 @@ use rayon::prelude::*;
 use crate::body::{States, rows};
 use crate::error::{Error, Result};
 use crate::head::{Head, Lexical, LexicalActivation, Stage};
-use crate::matching::{ChainSpec, HeadSpec, Materials};
+use crate::matching::{ChainSpec, EPSILON, HeadSpec, Materials};
 use crate::optimiser::Tensors;
 use crate::vocabulary::Vocabulary;
 use cholesky::Cholesky;
@@ -40,7 +40,13 @@ pub(crate) struct TermRegression {
     pub(crate) ridge: f64,
     /// How many documents weigh a term for each that has it.
     pub(crate) open: f64,
+    /// What norms add to a variance.
+    pub(crate) epsilon: f32,
 }
+
+/// With room for as many terms again as a document has.
+pub(crate) const BEGINNING: TermRegression =
+    TermRegression { ridge: 0.01, open: 2.0, epsilon: EPSILON };
 
 /// What lexical heads begin with.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +58,8 @@ pub(crate) struct FirstValues {
 }
 
 impl TermRegression {
-    /// Computes first values of heads that end with a square map and a lexical head, from the first `documents` documents; what is
-    /// learned is named after `name`.
+    /// Computes first values of heads that end with a lexical head, from the first `documents` documents; what is learned is named after
+    /// `name`. A square map before it stays the identity.
     ///
     /// # Errors
     /// Other heads, states without terms or all alike; what reading says.
@@ -65,10 +71,12 @@ impl TermRegression {
     ) -> Result<FirstValues> {
         let none = Error::Nothing { what: "terms of a vocabulary" };
         let vocabulary = states.vocabulary().ok_or(none)?;
-        let [before @ .., HeadSpec::Linear(None), HeadSpec::Lexical(_)] = &spec.0[..] else {
-            return Err(Error::Nothing { what: "square maps before lexical heads" });
+        let Some((HeadSpec::Lexical(_), before)) = spec.0.split_last() else {
+            return Err(Error::Nothing { what: "lexical heads" });
         };
-        let materials = Materials::without_terms(states.columns(), None, 0);
+        let before = before.strip_suffix(&[HeadSpec::Linear(None)]).unwrap_or(before);
+        let plain = Materials::without_terms(states.columns(), None, 0);
+        let materials = Materials { epsilon: self.epsilon, ..plain };
         let before = ChainSpec(before.to_vec()).build(&materials, name)?;
         let numbers: Vec<u32> = (0..documents).collect();
         if numbers.is_empty() {

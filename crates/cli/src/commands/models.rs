@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use ecphory::model::{
-    self, CatalogueEntry, CrossEncoder, Generator, GeneratorOptions, LateEncoder, Usable,
+    self, CatalogueEntry, CrossEncoder, Generator, GeneratorOptions, LateEncoder, SparseEncoder,
+    Usable,
 };
 use ecphory::train::{Recipe, Trained};
 use ecphory::{EncoderOptions, Precision, Role};
@@ -73,6 +74,17 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
             "vocabulary": generator.vocabulary(),
             "max_tokens": generator.max_tokens(),
             "chat": generator.has_chat(),
+        })
+    } else if SparseEncoder::opens(&path)? {
+        let model = SparseEncoder::open(&path, &EncoderOptions::default())?;
+        json!({
+            "architecture": model.architecture(),
+            "use": "learned sparse: `--channel sparse=MODEL`",
+            "terms": model.terms(),
+            "max_tokens": model.max_tokens(),
+            "queries": if model.looks_queries_up() { "looked up" } else { "encoded" },
+            "weights": model::weight_bytes(&path)?,
+            "fingerprint": model.fingerprint(),
         })
     } else if let Some(entry) = headed(name, context) {
         json!({

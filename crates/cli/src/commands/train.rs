@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ecphory::eval::Dataset;
-use ecphory::model::{CrossEncoder, LateEncoder};
+use ecphory::model::{CrossEncoder, LateEncoder, SparseEncoder};
 use ecphory::read::Skipped;
 use ecphory::train::{Evaluation, ForeignKind, Recipe, Trained};
 use ecphory::{ErrorKind, Reader, TrainingRequest};
@@ -98,6 +98,8 @@ fn usage(model: &Path) -> anyhow::Result<String> {
     let out = model.display();
     let step = if CrossEncoder::opens(model)? {
         "cross"
+    } else if SparseEncoder::opens(model)? {
+        return Ok(format!("{out} is a model: --channel sparse={out}"));
     } else if LateEncoder::opens(model)? {
         "maxsim"
     } else {

@@ -79,18 +79,32 @@ impl PackedLinear {
     /// Applies the map to rows, its columns in strips on as many threads. With `accumulate`, the result is
     /// added to what `out` holds.
     pub(super) fn run(&self, on: &mut Strips, input: Rows<'_>, accumulate: bool, out: RowsMut<'_>) {
+        self.run_columns(on, 0..self.width, input, accumulate, out);
+    }
+
+    /// The same for some columns, of which the first has to begin a panel.
+    pub(super) fn run_columns(
+        &self,
+        on: &mut Strips,
+        columns: Range<usize>,
+        input: Rows<'_>,
+        accumulate: bool,
+        out: RowsMut<'_>,
+    ) {
         let epilogue =
             Epilogue { bias: self.bias.as_deref(), activation: self.activation, accumulate };
+        let epilogue = epilogue.columns(columns.clone());
         match self.weight() {
-            PackedWeight::F32(weight) => run(on, input, weight, epilogue, out),
-            PackedWeight::F16(weight) => run(on, input, weight, epilogue, out),
-            PackedWeight::Bf16(weight) => run(on, input, weight, epilogue, out),
+            PackedWeight::F32(weight) => run(on, input, (weight, columns), epilogue, out),
+            PackedWeight::F16(weight) => run(on, input, (weight, columns), epilogue, out),
+            PackedWeight::Bf16(weight) => run(on, input, (weight, columns), epilogue, out),
             PackedWeight::Int8(weight) => {
                 on.rows.set(input, weight);
                 let rows = &on.rows;
-                in_strips(on.count, weight.width(), out, |columns, out| {
+                let panels = weight.panels().columns(columns);
+                in_strips(on.count, panels.width(), out, |columns, out| {
                     let epilogue = epilogue.columns(columns.clone());
-                    multiply_int8(rows, weight.panels().columns(columns), epilogue, out);
+                    multiply_int8(rows, panels.columns(columns), epilogue, out);
                 });
             }
         }
@@ -130,13 +144,14 @@ fn columns_of(parts: &[LinearPart]) -> (usize, usize, impl FnMut(usize, &mut [f3
 fn run<W: Weight>(
     on: &Strips,
     input: Rows<'_>,
-    weight: &Packed<W>,
+    (weight, columns): (&Packed<W>, Range<usize>),
     epilogue: Epilogue<'_>,
     out: RowsMut<'_>,
 ) {
-    in_strips(on.count, weight.width(), out, |columns, out| {
+    let panels = weight.panels().columns(columns);
+    in_strips(on.count, panels.width(), out, |columns, out| {
         let epilogue = epilogue.columns(columns.clone());
-        multiply(on.level, input, weight.panels().columns(columns), epilogue, out);
+        multiply(on.level, input, panels.columns(columns), epilogue, out);
     });
 }
 

@@ -1,14 +1,13 @@
 //! A cross-encoder whose parameters can move.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::directory::{self, Classifying};
+use super::directory::{self, HeadKind, Headed};
 use super::{TrainableOptions, TrainableTrunk};
 use crate::backbone::{Backbone, BackboneConfig};
 use crate::classifier::Classifier;
 use crate::config;
-use crate::convert::NewTensor;
+use crate::convert::{sync, whole_directory};
 use crate::error::Result;
 use crate::executor::TokenBatch;
 use crate::fresh::{Fresh, HeadTensors};
@@ -171,25 +170,18 @@ impl TrainableCrossEncoder {
     /// # Errors
     /// `Conflict` where `directory` exists; what reading the old directory or writing the new one says.
     pub fn save(&self, directory: &Path) -> Result<()> {
-        let moving = self.parameters().iter().map(|parameter| {
-            (parameter.name(), parameter.shape(), Cow::Borrowed(parameter.values()))
-        });
-        let fixed = self
-            .fixed
-            .iter()
-            .map(|tensor| (&tensor.name[..], &tensor.shape[..], Cow::Owned(tensor.to_vec())));
-        let tensors = moving.chain(fixed).map(|(name, shape, values)| {
-            let name = directory::full_name(name, self.prefix, self.trunk.config.family());
-            NewTensor { name, shape, values }
-        });
         let texts = &self.reading.texts;
-        let model = Classifying {
+        let model = Headed {
             body: &self.body,
-            tensors: tensors.collect(),
+            head: HeadKind::Classifier,
+            tensors: directory::tensors(&self.trunk, &self.fixed, self.prefix),
             max_tokens: texts.max_tokens,
             lower_case: texts.lower_case,
         };
-        model.save(&self.directory, directory)
+        whole_directory(&self.directory, directory, |partial| {
+            model.write(partial)?;
+            sync(partial)
+        })
     }
 }
 

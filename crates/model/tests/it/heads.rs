@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ecphory_core::{ErrorKind, Silent};
-use ecphory_model::{CrossEncoder, EncoderOptions, Error, MaskedLm, ScoreFunction};
+use ecphory_model::{
+    CrossEncoder, EncoderOptions, Error, MaskedLm, Role, ScoreFunction, SparseEncoder, SparseVector,
+};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -60,6 +62,37 @@ fn logits_of_every_family_equal_pytorch() {
                 assert!((got - expected).abs() <= 1e-4, "{name} {text:?}: {got}, not {expected}");
             }
         }
+    }
+}
+
+/// The weights of terms that SPLADE makes of logits.
+fn pooled(logits: &[f32], terms: usize) -> Vec<(u32, f32)> {
+    let largest =
+        |term: usize| logits.iter().skip(term).step_by(terms).fold(0.0_f32, |a, &b| a.max(b));
+    let weights = (0..terms).map(|term| (term as u32, largest(term).ln_1p()));
+    weights.filter(|(_, weight)| *weight > 0.0).collect()
+}
+
+fn pairs(vector: &SparseVector) -> Vec<(u32, f32)> {
+    vector.terms.iter().copied().zip(vector.weights.iter().copied()).collect()
+}
+
+#[test]
+fn weights_of_terms_are_those_of_all_logits_bit_for_bit() {
+    let golden = read_golden();
+    let texts = texts(&golden.texts);
+    for name in golden.logits.keys() {
+        let logits = masked(name).logits(&texts, &pool(2), &Silent).unwrap();
+        // A masked language model alone is taken for SPLADE.
+        let directory = crate::support::golden("heads").join(name);
+        let model = SparseEncoder::open(&directory, &EncoderOptions::default()).unwrap();
+        for threads in [1, 3] {
+            let found = model.encode(&texts, Role::Document, &pool(threads), &Silent).unwrap();
+            for (found, logits) in found.iter().zip(&logits) {
+                assert_eq!(pairs(found), pooled(&logits.values, model.terms()), "{name}");
+            }
+        }
+        assert!(!model.looks_queries_up());
     }
 }
 
@@ -212,25 +245,20 @@ fn splade_weights_equal_pytorch() {
     let Some(directory) = cached_model("splade") else { return };
     let golden: Splade =
         serde_json::from_str(&fs_err::read_to_string(golden("splade.json")).unwrap()).unwrap();
-    let model = MaskedLm::open(&directory, &EncoderOptions::default()).unwrap();
-    assert_eq!(model.vocabulary(), 30_522);
+    let model = SparseEncoder::open(&directory, &EncoderOptions::default()).unwrap();
+    assert_eq!(model.terms(), 30_522);
     let texts = texts(&golden.texts);
-    for ((text, logits), terms) in
-        texts.iter().zip(model.logits(&texts, &pool(2), &Silent).unwrap()).zip(&golden.terms)
-    {
-        let mut weights = vec![0.0f32; model.vocabulary()];
-        for row in logits.values.chunks(model.vocabulary()) {
-            weights.iter_mut().zip(row).for_each(|(w, &x)| *w = w.max(x));
-        }
-        let expected: BTreeMap<u32, f32> = terms.iter().copied().collect();
-        assert!(expected.len() > 5, "{text:?}");
-        for (id, weight) in weights.iter().map(|w| w.ln_1p()).enumerate() {
-            match expected.get(&(id as u32)) {
-                Some(expected) => assert!((weight - expected).abs() < 1e-4, "{text:?} {id}"),
-                None => assert!(weight < 0.5001, "{text:?} {id} {weight}"),
-            }
+    let found = model.encode(&texts, Role::Query, &pool(2), &Silent).unwrap();
+    for ((text, found), terms) in texts.iter().zip(&found).zip(&golden.terms) {
+        assert!(terms.len() > 5, "{text:?}");
+        let mut heavy = pairs(found);
+        heavy.retain(|(_, weight)| *weight > 0.5);
+        assert_eq!(heavy.len(), terms.len(), "{text:?}");
+        for ((id, weight), (expected_id, expected)) in heavy.iter().zip(terms) {
+            assert_eq!(id, expected_id, "{text:?}");
+            assert!((weight - expected).abs() < 1e-4, "{text:?} {id}: {weight} for {expected}");
         }
     }
-    let capital = model.token(3007);
+    let capital = model.term(3007);
     assert_eq!(capital.as_deref(), Some("capital"));
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ecphory_core::Silent;
-use ecphory_model::{Precision, Role, convert};
+use ecphory_model::{Precision, Role, TermHead, TrainableEncoder, TrainableOptions, convert};
 
 use super::{Body, Sides};
 use crate::error::Result;
@@ -99,6 +99,11 @@ impl Body for Held<'_> {
     fn save(&self, directory: &Path) -> Result<()> {
         convert(&self.directory, directory, Precision::F32, &Silent)?;
         Ok(())
+    }
+
+    fn save_with_terms(&self, directory: &Path, head: &TermHead<'_>) -> Result<()> {
+        let encoder = TrainableEncoder::open(&self.directory, &TrainableOptions::default())?;
+        Ok(encoder.save_with_terms(directory, head)?)
     }
 }
 

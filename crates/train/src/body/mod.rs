@@ -21,9 +21,9 @@ pub use pieces::{PieceText, PieceTexts};
 
 use std::path::Path;
 
-use ecphory_model::Role;
+use ecphory_model::{Role, TermHead};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matching::StateSlopes;
 use crate::optimiser::{Slot, Tensors, Update};
 use crate::ragged::Ragged;
@@ -96,4 +96,13 @@ pub trait Body {
     /// # Errors
     /// What reading and writing say.
     fn save(&self, directory: &Path) -> Result<()>;
+
+    /// Writes the encoder with a head over words to a new directory.
+    ///
+    /// # Errors
+    /// What reading and writing say; `Nothing` for a body that has no such head.
+    fn save_with_terms(&self, directory: &Path, head: &TermHead<'_>) -> Result<()> {
+        let _ = (directory, head);
+        Err(Error::Nothing { what: "heads over words for this body" })
+    }
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::matching::MatchingSpec;
 use crate::recipe::Recipe;
 use crate::study::{Arm, Curve, Mechanism, Run, Setup, Subject, Trial, common_cost, contrast};
-use crate::term_regression::{FirstValues, TermRegression};
+use crate::term_regression::{BEGINNING, FirstValues};
 use search::{EXPANSIONS, FLOPS, TERMS, search};
 
 pub(super) const CLAIM: Claim = Claim {
@@ -44,8 +44,6 @@ const RAMP: u64 = 12;
 /// What stands on both sides of a contrast.
 const CONTRASTS: [(&str, &str); 3] = [(IDF, FLAT), (IDF, DENSE), (IDF, LEXICAL)];
 
-/// The heads before any step: with room for as many terms again as a document has.
-const BEGINNING: TermRegression = TermRegression { ridge: 0.01, open: 2.0 };
 /// The arms that rank by the beginning, with how queries weigh terms.
 const UNTRAINED: [(&str, &str); 2] = [("IDF, not trained", "table"), ("flat, not trained", "ones")];
 

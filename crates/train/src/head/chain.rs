@@ -4,7 +4,7 @@ use ecphory_kernels::Level;
 
 use super::{
     Gate, Gates, Head, Lexical, LexicalKept, Linear, Mlp, MlpKept, Normalise, Parameter, Pooling,
-    StaticTable, WordMean, WordsKept,
+    StaticTable, Transform, TransformKept, WordMean, WordsKept,
 };
 use crate::ragged::{Ragged, ShapeError};
 use crate::score::SparseRows;
@@ -104,6 +104,8 @@ stages! {
     Normalise(Units),
     /// Weights of the terms of a text, looked up.
     StaticTable(SparseRows),
+    /// A map, GELU and layer norm.
+    Transform(TransformKept),
 }
 
 impl Chain {

@@ -126,7 +126,7 @@ impl Head for Linear {
 }
 
 /// Sets the rows that do not count to zeros.
-fn clear_uncounted(input: &Ragged, values: &mut [f32], columns: usize) {
+pub(super) fn clear_uncounted(input: &Ragged, values: &mut [f32], columns: usize) {
     for (row, values) in values.chunks_exact_mut(columns).enumerate() {
         if !input.counts(row) {
             values.fill(0.0);

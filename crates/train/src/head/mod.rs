@@ -13,6 +13,7 @@ mod normalise;
 mod parameter;
 mod pooling;
 mod table;
+mod transform;
 mod words;
 
 pub use chain::{Chain, ChainKept, Stage, StageKept};
@@ -24,6 +25,7 @@ pub use normalise::Normalise;
 pub use parameter::Parameter;
 pub use pooling::Pooling;
 pub use table::{StaticTable, TableWeights};
+pub use transform::{Transform, TransformKept};
 pub use words::{WordMean, WordsKept};
 
 use ecphory_kernels::Level;

@@ -35,6 +35,16 @@ fn mlp(activation: MlpActivation, activates_last: bool, seed: u64) -> Mlp {
     Mlp { layers, activation, activates_last }
 }
 
+fn transform(seed: u64) -> Transform {
+    let mut made = Transform::new(COLUMNS, 0.5).unwrap();
+    let mut draws = Draws::new(seed);
+    for parameter in made.parameters() {
+        let moved = draws.numbers(parameter.values.len());
+        parameter.values = moved;
+    }
+    made
+}
+
 /// A chain for every head, and some of several.
 fn chains(seed: u64) -> Vec<(&'static str, Chain)> {
     use LexicalActivation::{DoubleLog, EluPlusOne, Log};
@@ -44,6 +54,7 @@ fn chains(seed: u64) -> Vec<(&'static str, Chain)> {
         ("cls", one(Pooling::Cls.into())),
         ("last", one(Pooling::Last.into())),
         ("linear", one(linear(5, COLUMNS, seed).into())),
+        ("transform", one(transform(seed).into())),
         ("words", one(WordMean.into())),
         ("gate", one(gate(seed).into())),
         ("normalise", one(Normalise.into())),

@@ -3,10 +3,14 @@
 use super::{Branch, BranchSpec, ChainSpec, HeadSpec, Matching, MatchingSpec};
 use crate::error::{Error, Result};
 use crate::head::{
-    Chain, Gate, Head, Lexical, Linear, Normalise, Parameter, Pooling, StaticTable, WordMean,
+    Chain, Gate, Head, Lexical, Linear, Normalise, Parameter, Pooling, StaticTable, Transform,
+    WordMean,
 };
 use crate::random::{Purpose, Random};
 use crate::vocabulary::Vocabulary;
+
+/// What BERT's norms add to a variance.
+pub(crate) const EPSILON: f32 = 1e-12;
 
 /// What heads begin with.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +25,8 @@ pub struct Materials<'a> {
     pub idf: &'a [f32],
     /// The seed of maps that begin at random.
     pub seed: u64,
+    /// What norms add to a variance, as the model's own do.
+    pub epsilon: f32,
 }
 
 impl MatchingSpec {
@@ -59,6 +65,7 @@ impl ChainSpec {
                     None => chain,
                 },
                 HeadSpec::Pooling(pooling) => chain.then(*pooling),
+                HeadSpec::Transform => chain.then(Transform::new(columns, materials.epsilon)?),
                 HeadSpec::Words => chain.then(WordMean),
                 HeadSpec::Unit => chain.then(Normalise),
                 HeadSpec::Gate => chain.then(Gate::new(columns)),
@@ -93,7 +100,7 @@ impl ChainSpec {
 impl<'a> Materials<'a> {
     /// Those of heads that need no vocabulary.
     pub fn without_terms(columns: usize, pooling: Option<Pooling>, seed: u64) -> Self {
-        Self { columns, pooling, terms: &[], idf: &[], seed }
+        Self { columns, pooling, terms: &[], idf: &[], seed, epsilon: EPSILON }
     }
 
     /// Adds the terms of a vocabulary, where there is one.

@@ -11,6 +11,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use build::EPSILON;
 pub use build::Materials;
 pub use save::DirectoryFacts;
 pub use spec::{BranchSpec, ChainSpec, Comparison, HeadSpec, MatchingSpec};

@@ -1,9 +1,10 @@
-//! Which modules of a model directory a matching function becomes.
+//! Which modules of a model directory a matching function becomes, or which head over words.
 
-use ecphory_model::{AddedModules, DenseModule};
+use ecphory_model::{AddedModules, DenseModule, TermActivation, TermHead};
 
 use super::{Branch, Comparison, Matching};
-use crate::head::{Chain, Linear, Stage};
+use crate::head::{Chain, Lexical, LexicalActivation, Linear, Stage, StaticTable, TableWeights};
+use crate::vocabulary::Vocabulary;
 
 /// What the directory that is written builds on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,55 @@ impl Matching {
             Comparison::Dot | Comparison::Cosine => pooled(branch, facts),
         }
     }
+
+    /// Returns the head over words that this function has for documents, and the weights that queries are looked up with where they are:
+    /// inner products of weights of terms.
+    ///
+    /// `None` for everything else, and for what the layout has no name for.
+    pub fn term_head<'a>(&'a self, vocabulary: &'a Vocabulary) -> Option<TermHead<'a>> {
+        let [Branch { query, document, comparison: Comparison::Dot }] = &self.branches[..] else {
+            return None;
+        };
+        let [Stage::Transform(transform), Stage::Lexical(lexical)] = &document.stages[..] else {
+            return None;
+        };
+        let queries = query.as_ref().map(|query| match &query.stages[..] {
+            [Stage::StaticTable(table)] => Some(looked_up(table)),
+            _ => None,
+        });
+        Some(TermHead {
+            map: &transform.map.weight.values,
+            map_bias: &transform.map.bias.as_ref()?.values,
+            scale: &transform.scale.values,
+            shift: &transform.shift.values,
+            tokens: vocabulary.tokens(),
+            rows: &lexical.table.values,
+            biases: &lexical.bias.values,
+            activation: activation(lexical)?,
+            queries: match queries {
+                None => None,
+                Some(weights) => Some(weights?),
+            },
+        })
+    }
+}
+
+/// What sentence-transformers has a name for.
+fn activation(head: &Lexical) -> Option<TermActivation> {
+    match head.activation {
+        LexicalActivation::Log => Some(TermActivation::Log),
+        LexicalActivation::DoubleLog => Some(TermActivation::DoubleLog),
+        LexicalActivation::EluPlusOne => None,
+    }
+}
+
+/// The weights that a table gives to terms of queries.
+fn looked_up(table: &StaticTable) -> Vec<f32> {
+    let one = |&weight: &f32| match table.kind {
+        TableWeights::Table => weight.max(0.0),
+        TableWeights::Binary => f32::from(u8::from(weight > 0.0)),
+    };
+    table.weights.values.iter().map(one).collect()
 }
 
 /// Returns what follows the pooling of the directory.
@@ -90,8 +140,14 @@ mod tests {
         let modules = |spec: &str, normalises: bool, sees: bool| {
             let pooling = (!sees).then_some(Pooling::Mean);
             let idf = [1.0];
-            let materials =
-                Materials { columns: 2, pooling, terms: &[1.0, 1.0], idf: &idf, seed: 0 };
+            let materials = Materials {
+                columns: 2,
+                pooling,
+                terms: &[1.0, 1.0],
+                idf: &idf,
+                seed: 0,
+                epsilon: 1e-12,
+            };
             let is_late = spec.starts_with("maxsim");
             let spec: MatchingSpec = spec.parse().unwrap();
             let facts = DirectoryFacts { normalises, sees_unit_length: sees, tokens: [32, 64] };

@@ -5,6 +5,7 @@
 //! cosine(pooled > linear)                         the same through a square map that begins as the identity
 //! maxsim(linear(96) > unit)                       late interaction
 //! dot(table | linear > lexical)                   queries are looked up, documents weigh the terms of a vocabulary
+//! dot(table | transform > lexical)                the same with the head of a masked language model, which a directory can hold
 //! fusion(dot(cls > linear(128)), maxsim(linear(32) > words > gate))      ColBERTer
 //! ```
 //!
@@ -41,6 +42,8 @@ pub enum HeadSpec {
     Pooling(Pooling),
     /// A linear map to so many values, random at first; to as many as before and the identity at first where there is no number.
     Linear(Option<usize>),
+    /// A square map, GELU and layer norm, as before the decoder of a masked language model.
+    Transform,
     /// The mean of the pieces of each distinct word.
     Words,
     /// A gate for each row.
@@ -82,13 +85,14 @@ const COMPARISONS: [(&str, Comparison); 4] = [
     ("word-maxsim", Comparison::WordMaxSim),
 ];
 
-const HEADS: [(&str, HeadSpec); 14] = [
+const HEADS: [(&str, HeadSpec); 15] = [
     ("states", HeadSpec::States),
     ("pooled", HeadSpec::Pooled),
     ("mean", HeadSpec::Pooling(Pooling::Mean)),
     ("cls", HeadSpec::Pooling(Pooling::Cls)),
     ("last", HeadSpec::Pooling(Pooling::Last)),
     ("linear", HeadSpec::Linear(None)),
+    ("transform", HeadSpec::Transform),
     ("words", HeadSpec::Words),
     ("gate", HeadSpec::Gate),
     ("unit", HeadSpec::Unit),

@@ -8,12 +8,13 @@ use crate::ragged::samples::{check_slopes, ragged, weighed};
 const COLUMNS: usize = 3;
 const TERMS: usize = 5;
 
-const SPECS: [&str; 8] = [
+const SPECS: [&str; 9] = [
     "cosine(mean)",
     "cosine(pooled > linear)",
     "dot(cls > linear(4))",
     "dot(table | linear > lexical)",
     "dot(ones | lexical-twice)",
+    "dot(table | transform > lexical)",
     "maxsim(linear(4) > unit)",
     "word-maxsim(linear(2) > words > gate)",
     "fusion(dot(cls > linear(4)), maxsim(linear(2) > words > gate))",
@@ -29,6 +30,7 @@ fn matching(spec: &str, seed: u64) -> Matching {
         terms: &terms,
         idf: &idf,
         seed,
+        epsilon: 0.5,
     };
     let mut made = spec.parse::<MatchingSpec>().unwrap().build(&materials).unwrap();
     for parameter in made.parameters() {
@@ -123,8 +125,14 @@ fn names_of_parameters_are_unique() {
 #[test]
 fn an_adapter_begins_as_the_identity() {
     let level = Level::detect();
-    let materials =
-        Materials { columns: COLUMNS, pooling: Some(Pooling::Mean), terms: &[], idf: &[], seed: 0 };
+    let materials = Materials {
+        columns: COLUMNS,
+        pooling: Some(Pooling::Mean),
+        terms: &[],
+        idf: &[],
+        seed: 0,
+        epsilon: 1e-12,
+    };
     let build = |spec: &str| spec.parse::<MatchingSpec>().unwrap().build(&materials);
     let (queries, documents) = (side(2, 1), side(3, 2));
     let scores =

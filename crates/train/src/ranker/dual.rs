@@ -4,13 +4,13 @@ use std::path::Path;
 
 use ecphory_core::Progress;
 use ecphory_kernels::Level;
-use ecphory_model::Role;
+use ecphory_model::{Role, TermHead};
 
 use super::{Ranker, Scored, Slopes};
 use crate::body::{Body, Sides};
 use crate::error::{Error, Result};
 use crate::head::Parameter;
-use crate::matching::{DirectoryFacts, Extra, Matched, Matching};
+use crate::matching::{DirectoryFacts, Extra, Matched, Matching, Represented};
 use crate::optimiser::{Slot, Tensors, Update};
 use crate::regulariser::{PenaltyKind, PenaltySpec};
 use crate::run::batch::Batch;
@@ -42,7 +42,12 @@ impl<'a> DualEncoder<'a> {
 
     /// Returns whether a directory can hold what is learned.
     pub(crate) fn has_layout(&self) -> bool {
-        self.matching.modules(self.facts).is_some()
+        self.matching.modules(self.facts).is_some() || self.term_head().is_some()
+    }
+
+    /// What a directory has to hold where documents are weights of terms.
+    fn term_head(&self) -> Option<TermHead<'_>> {
+        self.body.vocabulary().and_then(|vocabulary| self.matching.term_head(vocabulary))
     }
 }
 
@@ -131,14 +136,23 @@ impl Ranker for DualEncoder<'_> {
             of_queries.push(self.matching.queries(self.level, &states)?);
             progress.advance(queries.len() as u64);
         }
+        // Documents that weigh terms weigh those of queries only, which are few.
+        let asked = asked(&of_queries);
+        let narrowed = (!asked.is_empty()).then(|| self.matching.narrowed(&asked)).flatten();
+        if narrowed.is_some() {
+            for queries in &mut of_queries {
+                *queries = queries.narrowed(&asked);
+            }
+        }
+        let matching = narrowed.as_ref().unwrap_or(&self.matching);
         for (chunk, documents) in documents.chunks(TEXTS).enumerate() {
             if progress.cancelled() {
                 return Err(Error::Interrupted);
             }
             let states = self.body.read(Role::Document, documents)?;
-            let made = self.matching.documents(self.level, &states)?;
+            let made = matching.documents(self.level, &states)?;
             for (rows, queries) in of_queries.iter().enumerate() {
-                let found = self.matching.compare(self.level, queries, &made, Layout::Shared)?;
+                let found = matching.compare(self.level, queries, &made, Layout::Shared)?;
                 let columns = (chunk * TEXTS, documents.len());
                 put_columns(&found, columns, &mut scores[rows * TEXTS * width..], width);
             }
@@ -156,11 +170,25 @@ impl Ranker for DualEncoder<'_> {
     }
 
     fn save(&mut self, directory: &Path) -> Result<()> {
+        if let Some(head) = self.term_head() {
+            return self.body.save_with_terms(directory, &head);
+        }
         let modules = self.matching.modules(self.facts);
         let modules = modules.ok_or(Error::Nothing { what: "layouts for these heads" })?;
         self.body.save(directory)?;
         Ok(modules.write(directory)?)
     }
+}
+
+/// The columns of the first branch in which some query has a value.
+fn asked(queries: &[Represented]) -> Vec<u32> {
+    let rows = || queries.iter().map(|made| &made.branches[0]);
+    let columns = rows().next().map_or(0, |made| made.columns);
+    let mut asked = vec![false; columns];
+    for row in rows().flat_map(|made| made.values.chunks_exact(columns)) {
+        asked.iter_mut().zip(row).for_each(|(asked, value)| *asked |= *value != 0.0);
+    }
+    (0..).zip(asked).filter(|(_, asked)| *asked).map(|(column, _)| column).collect()
 }
 
 fn kept(kept: &mut Option<Kept>) -> Result<&mut Kept> {

@@ -21,8 +21,9 @@ pub use settings::{
 pub(crate) use settings::{DENSE, LEXICAL, RANDOM};
 
 /// The recipes that are built in, each with its file.
-const NAMED: [(&str, &str); 8] = [
+const NAMED: [(&str, &str); 9] = [
     ("dense", include_str!("dense.toml")),
+    ("sparse", include_str!("sparse.toml")),
     ("late", include_str!("late.toml")),
     ("cross", include_str!("cross.toml")),
     ("tas-b", include_str!("tas-b.toml")),

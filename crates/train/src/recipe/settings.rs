@@ -239,6 +239,15 @@ impl Recipe {
         Ok(searches || self.negatives.ratio > 0.0 || self.needs_vectors()?)
     }
 
+    /// Finds the heads that weigh terms of documents, and what their parameters are named after; `None` where there are none.
+    pub(crate) fn terms(&self) -> Result<Option<(ChainSpec, String)>> {
+        let RankerSpec::Dual(spec) = self.ranker()? else { return Ok(None) };
+        let weighs =
+            |branch: &BranchSpec| matches!(branch.document.0.last(), Some(HeadSpec::Lexical(_)));
+        let found = spec.branches.iter().position(weighs);
+        Ok(found.map(|place| (spec.branches[place].document.clone(), format!("{place}.document"))))
+    }
+
     /// Reads how labels are taken; `None` for as they are.
     pub(crate) fn debias(&self) -> Result<Option<DebiasSpec>> {
         let text = &self.negatives.debias;

@@ -27,14 +27,18 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
-use ecphory_model::{CrossEncoder, Encoder, EncoderOptions, EncodingCache, Role};
+use ecphory_model::{
+    CrossEncoder, Encoder, EncoderOptions, EncodingCache, Role, TrainableEncoder, TrainableOptions,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::body::CachedTexts;
+use crate::body::{CachedTexts, Revised, States};
 use crate::data::TrainingData;
 use crate::error::{Error, Result};
+use crate::matching::ChainSpec;
 use crate::recipe::{DENSE, Recipe, Tier};
 use crate::source::Sources;
+use crate::term_regression::{BEGINNING, FirstValues, TermRegression};
 use checkpoint::Checkpoint;
 pub use problem::RunError;
 pub use record::{Evaluation, Origin};
@@ -139,7 +143,8 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         None => job.recipe.begins_with_vectors()?,
         Some(_) => job.recipe.needs_vectors()?,
     };
-    let needs_states = job.recipe.tier == Tier::States;
+    let terms = job.recipe.terms()?;
+    let needs_states = job.recipe.tier == Tier::States || terms.is_some();
     let tokens = [Role::Query, Role::Document].map(|role| job.recipe.encoding.tokens(role));
     let encoders = (needs_vectors || needs_states)
         .then(|| encoders_within(job.init, model.max_tokens, tokens))
@@ -157,13 +162,31 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
     let states = match &encoders {
         Some(encoders) if needs_states => {
             let cache = job.cache.ok_or(RunError::NoCache)?;
-            Some(CachedTexts::new(job.data, encoders, cache, job.pool, progress)?)
+            let states = CachedTexts::new(job.data, encoders, cache, job.pool, progress)?;
+            Some(match terms {
+                Some(_) => states.with_terms(job.init, TERMS_MAX)?,
+                None => states,
+            })
         }
         _ => None,
     };
-    let (start, states, sources) = (start.as_ref(), states.as_ref(), &sources);
+    let first = match (&states, &terms) {
+        (Some(states), Some(chain)) => Some(Beginner::first_values(job, states, chain)?),
+        _ => None,
+    };
+    let revised = match (&states, &first) {
+        (Some(states), Some(FirstValues { vocabulary, .. })) => {
+            Some(Revised { states, vocabulary })
+        }
+        _ => None,
+    };
+    let states = match (&revised, &states) {
+        (Some(revised), _) => Some(revised as &dyn States),
+        (None, states) => states.as_ref().map(|states| states as &dyn States),
+    };
+    let (start, first, sources) = (start.as_ref(), first.as_ref(), &sources);
     let limit = model.max_tokens;
-    let beginning = Beginning { limit, origin, left, start, states, sources, mined: &mined };
+    let beginning = Beginning { limit, origin, left, start, states, first, sources, mined: &mined };
     let mut session = Session::new(job, beginning)?;
     session.run(progress)?;
     session.finish(job.out)
@@ -188,7 +211,24 @@ impl Beginner {
         let model = Encoder::open(job.init, &options)?;
         Ok(Self { fingerprint: model.fingerprint().to_owned(), max_tokens: model.max_tokens() })
     }
+
+    /// Finds what a head over terms begins with.
+    fn first_values(
+        job: &Job<'_>,
+        states: &dyn States,
+        chain: &(ChainSpec, String),
+    ) -> Result<FirstValues> {
+        let encoder = TrainableEncoder::open(job.init, &TrainableOptions::default())?;
+        let regression = TermRegression { epsilon: encoder.epsilon(), ..BEGINNING };
+        let documents = job.data.documents().len().min(FIRST_DOCUMENTS) as u32;
+        regression.run(states, documents, (&chain.0, &chain.1))
+    }
 }
+
+/// The most terms of a vocabulary: those that most documents have.
+const TERMS_MAX: usize = 1 << 14;
+/// The most documents from which a head over terms gets its first values, which takes memory for each of them and each term.
+const FIRST_DOCUMENTS: usize = 1 << 14;
 
 /// The folder of a run that has not ended.
 fn work_folder(out: &Path) -> PathBuf {

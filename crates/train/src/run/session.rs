@@ -6,7 +6,7 @@ use ecphory_core::Progress;
 use ecphory_model as model;
 use ecphory_model::{TrainableCrossEncoder, TrainableEncoder, TrainableOptions};
 
-use crate::body::{Body, CachedTexts, Held, Live};
+use crate::body::{Body, Held, Live, States};
 use crate::error::{Error, Result};
 use crate::head::Pooling;
 use crate::lines::write_whole;
@@ -23,6 +23,7 @@ use crate::run::state::{Saved, State};
 use crate::run::{Job, RECORD, RunError, Trained, work_folder};
 use crate::schedule::{EarlyStop, Rate, Verdict};
 use crate::source::Sources;
+use crate::term_regression::FirstValues;
 
 /// Everything that a run holds.
 pub(super) struct Session<'a> {
@@ -47,7 +48,9 @@ pub(super) struct Beginning<'a> {
     /// The vectors of the model that training begins from, where they are needed.
     pub(super) start: Option<&'a StartVectors<'a>>,
     /// The states of tokens, for the tier that reads them.
-    pub(super) states: Option<&'a CachedTexts<'a>>,
+    pub(super) states: Option<&'a dyn States>,
+    /// What heads over terms begin with.
+    pub(super) first: Option<&'a FirstValues>,
     pub(super) sources: &'a Sources<'a>,
     pub(super) mined: &'a Mined,
 }
@@ -78,13 +81,13 @@ pub(super) fn mined(
 impl<'a> Session<'a> {
     /// Puts a run together, or takes up one that was left.
     pub(super) fn new(job: &'a Job<'a>, beginning: Beginning<'a>) -> Result<Self> {
-        let Beginning { limit, origin, left, start, states, sources, mined } = beginning;
+        let Beginning { limit, origin, left, start, states, first, sources, mined } = beginning;
         let recipe = job.recipe;
         let dev = match &mined.held_out[..] {
             [] => None,
             queries => Some(Dev::new(job.data, queries, &mined.pools, !recipe.is_cross()?)?),
         };
-        let ranker = ranker(job, limit, start, states)?;
+        let ranker = ranker(job, limit, start, (states, first))?;
         let trained = mined.trained();
         let pairs = trained.iter().map(|&q| job.data.positives(q as usize).len()).sum();
         let parts = CourseParts {
@@ -279,7 +282,7 @@ fn ranker<'a>(
     job: &'a Job<'a>,
     limit: usize,
     start: Option<&'a StartVectors<'a>>,
-    states: Option<&'a CachedTexts<'a>>,
+    (states, first): (Option<&'a dyn States>, Option<&'a FirstValues>),
 ) -> Result<Box<dyn Ranker + 'a>> {
     let encoding = job.recipe.encoding;
     let freeze_below = encoding.freeze_below;
@@ -294,7 +297,7 @@ fn ranker<'a>(
     };
     let encoder =
         TrainableEncoder::open(job.init, &TrainableOptions { max_tokens: None, freeze_below })?;
-    let normalises = encoder.normalizes();
+    let (normalises, epsilon) = (encoder.normalizes(), encoder.epsilon());
     let mut pooling = Some(pooling(&encoder)?);
     let body: Box<dyn Body + 'a> = match job.recipe.tier {
         Tier::Vectors => {
@@ -306,13 +309,24 @@ fn ranker<'a>(
             let states = states.ok_or(Error::Nothing { what: "states of tokens" })?;
             Box::new(Held::new(states, job.init))
         }
-        Tier::Model => Box::new(Live::new(job.data, encoding, encoder)),
+        Tier::Model => {
+            let live = Live::new(job.data, encoding, encoder);
+            match first {
+                Some(first) => Box::new(live.with_terms(&first.vocabulary)),
+                None => Box::new(live),
+            }
+        }
     };
     let materials = Materials::without_terms(body.columns(), pooling, job.seed);
+    let materials = Materials { epsilon, ..materials };
+    let mut matching = spec.build(&materials.with_terms(body.vocabulary()))?;
+    if let Some(FirstValues { learned, .. }) = first {
+        matching.parameters().into_iter().try_for_each(|parameter| parameter.set(learned))?;
+    }
     let sees_unit_length = job.recipe.tier == Tier::Vectors;
     // Where training cuts texts is a matter of cost: what is saved reads as much as the model that was there.
     let facts = DirectoryFacts { normalises, sees_unit_length, tokens: [limit; 2] };
-    let dual = DualEncoder::new(body, spec.build(&materials)?, facts);
+    let dual = DualEncoder::new(body, matching, facts);
     if !dual.has_layout() {
         let matching = job.recipe.matching.clone();
         return Err(Error::from(RunError::NoLayout { matching }));

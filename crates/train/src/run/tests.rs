@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ecphory_core::{ErrorKind, Progress, Silent};
 use ecphory_model::{
     CacheOptions, CrossEncoder, Encoder, EncoderOptions, EncodingCache, LateEncoder, Role,
+    SparseEncoder, SparseVector,
 };
 
 use super::*;
@@ -208,9 +209,68 @@ fn what_late_interaction_learned_is_saved_and_scores_as_it_did() {
 }
 
 #[test]
+fn weights_of_terms_that_were_learned_are_saved_and_rank_as_they_did() {
+    let twice = "matching=dot(ones | transform > lexical-twice)";
+    let alike = "matching=dot(transform > lexical)";
+    for (name, change, looks_up) in [
+        ("sparse", "tier=model", true),
+        ("inference-free", "tier=states", true),
+        ("inference-free", twice, true),
+        ("sparse", alike, false),
+    ] {
+        let slow = "optimiser.learning_rate=0.0001";
+        let place = Place::new(changed(name, &[change, slow, "schedule.epochs=2"]));
+        let out = place.out("sparse");
+        let trained = place.train(&out, false, &Silent).unwrap();
+        assert!(SparseEncoder::opens(&out).unwrap());
+        let model = SparseEncoder::open(&out, &EncoderOptions::default()).unwrap();
+        assert_eq!(model.looks_queries_up(), looks_up);
+        let data = data();
+        let encoded = |texts: &[Text], role| {
+            let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
+            model.encode(&texts, role, &place.pool, &Silent).unwrap()
+        };
+        let queries = encoded(data.queries(), Role::Query);
+        let documents = encoded(data.documents(), Role::Document);
+        let held_out = mined::held_out(data.queries().len(), 0.2, 7);
+        // Where another document is as near, rounding decides: states from the cache are in half precision.
+        let ndcg = |margin: f32| {
+            let of_query = |&query: &u32| {
+                let score = |document: usize| inner(&queries[query as usize], &documents[document]);
+                let own = score(query as usize) * (1.0 + margin);
+                let is_better =
+                    |&document: &usize| document != query as usize && score(document) > own;
+                let better = (0..documents.len()).filter(is_better).count();
+                if better < 10 { 1.0 / (better as f64 + 2.0).log2() } else { 0.0 }
+            };
+            held_out.iter().map(of_query).sum::<f64>() / held_out.len() as f64
+        };
+        let evaluation = trained.evaluations.iter().find(|one| one.step == trained.kept).unwrap();
+        let expected = evaluation.dev.unwrap();
+        let margin = if change == "tier=states" { 1e-2 } else { 1e-5 };
+        let (least, most) = (ndcg(-margin), ndcg(margin));
+        // Where it was judged, some documents were left out: it cannot have been worse, nor much better.
+        let is_alike = least <= expected && expected <= most + 0.2;
+        assert!(is_alike, "{name}, {change}: {expected}, {least} to {most}");
+        assert!(expected > 0.3, "{name}, {change}: {expected}");
+        // It makes no vectors, so nothing that needs some can begin with it.
+        let error = Encoder::open(&out, &EncoderOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+        assert!(error.to_string().contains("sparse"), "{error}");
+    }
+}
+
+fn inner(query: &SparseVector, document: &SparseVector) -> f32 {
+    let weight = |term: &u32| {
+        document.terms.binary_search(term).map_or(0.0, |place| document.weights[place])
+    };
+    query.terms.iter().zip(&query.weights).map(|(term, of_query)| of_query * weight(term)).sum()
+}
+
+#[test]
 fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
     let debiased = recipe().with(["negatives.debias=coupled(warmup=3)"]).unwrap();
-    for recipe in [recipe(), cross(), short("late"), debiased] {
+    for recipe in [recipe(), cross(), short("late"), short("sparse"), debiased] {
         goes_on(recipe);
     }
 }

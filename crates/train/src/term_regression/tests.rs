@@ -6,7 +6,7 @@ use crate::vocabulary::DocumentCounts;
 const COLUMNS: usize = 6;
 const TERMS: u32 = 9;
 const DOCUMENTS_ALL: u32 = 40;
-const REGRESSION: TermRegression = TermRegression { ridge: 0.05, open: 1.5 };
+const REGRESSION: TermRegression = TermRegression { ridge: 0.05, open: 1.5, epsilon: 1e-12 };
 
 /// Texts of words of one or two pieces, whose states lie near a vector of each piece.
 struct Texts {
@@ -191,7 +191,7 @@ fn threads_change_no_bit_and_the_map_begins_as_the_identity() {
 #[test]
 fn what_has_no_first_values_is_refused() {
     let texts = Texts::new(1);
-    for heads in ["lexical", "linear(4) > lexical", "mean > linear"] {
+    for heads in ["linear(4) > lexical", "mean > linear"] {
         assert!(texts.first_values(heads).is_err(), "{heads}");
     }
     let mut alike = Texts::new(1);

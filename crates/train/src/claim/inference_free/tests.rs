@@ -37,8 +37,14 @@ fn matching(queries: &str) -> Matching {
     let mut draws = Draws::new(3);
     let terms = draws.numbers(WORDS * COLUMNS);
     let idf: Vec<f32> = (0..WORDS).map(|term| 0.25 * term as f32).collect();
-    let materials =
-        Materials { columns: COLUMNS, pooling: None, terms: &terms, idf: &idf, seed: 0 };
+    let materials = Materials {
+        columns: COLUMNS,
+        pooling: None,
+        terms: &terms,
+        idf: &idf,
+        seed: 0,
+        epsilon: 1e-12,
+    };
     let spec = format!("dot({queries} | words > linear > lexical)");
     let mut made = spec.parse::<MatchingSpec>().unwrap().build(&materials).unwrap();
     for parameter in made.parameters() {
