@@ -17,6 +17,7 @@ mod onnx;
 mod pieces;
 mod precision;
 mod smollm2;
+mod sparse;
 mod states;
 mod support;
 mod tiny;
