@@ -75,16 +75,29 @@ impl Context {
 
     /// Finds a data set as [`Self::dataset`] does, and opens it for a split.
     pub fn dataset_split(&self, name: &str, split: Option<&str>) -> anyhow::Result<Dataset> {
-        let path = Path::new(name);
-        // Joining an absolute path gives that path: it would always be found.
-        let named = || self.data.iter().any(|directory| directory.join(name).is_dir());
-        if path.is_dir() && (path.is_absolute() || !named()) {
+        if let Some(path) = self.directory(name) {
             return Ok(Dataset::open(path, split)?);
         }
         match split {
             Some(split) => Ok(Dataset::find(&format!("{name}/{split}"), &self.data)?),
             None => Ok(Dataset::find(name, &self.data)?),
         }
+    }
+
+    /// Finds the documents of a data set, as [`Self::dataset`] finds it; it needs no judgments.
+    pub fn corpus(&self, name: &str) -> anyhow::Result<PathBuf> {
+        match self.directory(name) {
+            Some(path) => Ok(Dataset::corpus_of(path)?),
+            None => Ok(Dataset::find_corpus(name, &self.data)?),
+        }
+    }
+
+    /// Returns what was given for a data set as a directory, unless it is the name of one.
+    fn directory<'a>(&self, name: &'a str) -> Option<&'a Path> {
+        let path = Path::new(name);
+        // Joining an absolute path gives that path: it would always be found.
+        let named = || self.data.iter().any(|directory| directory.join(name).is_dir());
+        (path.is_dir() && (path.is_absolute() || !named())).then_some(path)
     }
 }
 

@@ -5,8 +5,7 @@ use std::path::Path;
 use ecphory_core::Progress;
 use ecphory_eval::Dataset;
 use ecphory_model::{Encoder, EncoderOptions, EncodingCache, Role, WordPieces};
-use ecphory_text::sentences;
-use ecphory_train::body::{CachedTexts, PieceText, PieceTexts, States};
+use ecphory_train::body::{CachedTexts, PieceTexts, States};
 use ecphory_train::claim::{Claim, Inputs};
 use ecphory_train::study::{Budget, Experiment, Report, Subject, SubjectParts};
 use ecphory_train::{
@@ -108,7 +107,13 @@ impl Engine {
                 });
             }
             if asked(Inputs::Pieces) {
-                pieces.push(piece_texts(&one.data, &init)?);
+                let found = || -> ecphory_train::Result<PieceTexts> {
+                    let queries = (one.data.queries(), QUERY_TOKENS);
+                    let documents = (one.data.documents(), DOCUMENT_PIECES);
+                    let pieces = WordPieces::open(&init)?;
+                    PieceTexts::read(queries, documents, &pieces, progress)
+                };
+                pieces.push(self.pool().install(found).map_err(Error::from)?);
             }
         }
         let columns = encoders[0].dimensions();
@@ -169,30 +174,6 @@ fn subject<'a>(
         states,
         pieces,
     })?)
-}
-
-/// Reads all texts as pieces of a model, documents sentence by sentence.
-fn piece_texts(data: &TrainingData, init: &Path) -> Result<PieceTexts> {
-    let pieces = WordPieces::open(init)?;
-    let query = |query: &Text| -> Result<PieceText> {
-        let text = PieceText { pieces: pieces.of(&query.text)?, sentences: vec![0] };
-        Ok(text.cut(QUERY_TOKENS))
-    };
-    let document = |document: &Text| -> Result<PieceText> {
-        let mut text = PieceText::default();
-        for sentence in sentences(&document.text) {
-            let found = pieces.of(&document.text[sentence])?;
-            if !found.is_empty() {
-                text.sentences.push(text.pieces.len());
-                text.pieces.extend(found);
-            }
-        }
-        Ok(text.cut(DOCUMENT_PIECES))
-    };
-    let queries = data.queries().iter().map(query).collect::<Result<_>>()?;
-    let documents = data.documents().iter().map(document).collect::<Result<_>>()?;
-    let row = |piece: u32, out: &mut [f32]| pieces.copy_row(piece, out);
-    Ok(PieceTexts::new(queries, documents, pieces.columns(), row)?)
 }
 
 /// Joins the documents of a data set with the judged queries of all its splits. Documents without text and

@@ -8,7 +8,7 @@ use ecphory_model::CrossEncoder;
 use ecphory_train::teacher::{StoredScores, Teacher};
 use ecphory_train::{
     ForeignKind, ForeignSource, Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained,
-    TrainingData,
+    TrainingData, ViewRecipe, train_from_views,
 };
 use rustc_hash::FxHashSet;
 
@@ -18,9 +18,9 @@ use crate::{Engine, Pipeline, Reader, Result};
 
 /// What to train, on a data set.
 #[derive(Clone, Debug)]
-pub struct TrainingRequest {
+pub struct TrainingRequest<R = Recipe> {
     /// How.
-    pub recipe: Recipe,
+    pub recipe: R,
     /// The model to begin from: a name that was pulled, or a directory.
     pub init: String,
     /// The directory to be made.
@@ -110,6 +110,48 @@ impl Engine {
         let trained = ecphory_train::train(&job, progress)?;
         Ok((trained, skipped))
     }
+
+    /// Trains on the documents of a file alone, as [`Engine::train`] does on pairs; the request's `reader` is of no use here.
+    ///
+    /// # Errors
+    /// As [`train_from_views`]; where the documents cannot be read or one has no text.
+    pub fn train_from_views(
+        &self,
+        corpus: &Path,
+        request: &TrainingRequest<ViewRecipe>,
+        progress: &dyn Progress,
+    ) -> Result<(Trained, Vec<Skipped>)> {
+        let init = self.models().resolve(&request.init)?;
+        let (documents, skipped) = documents(corpus, request.skip_bad, progress)?;
+        let data = TrainingData::of_documents(documents)?;
+        let job = Job {
+            data: &data,
+            recipe: &request.recipe,
+            init: &init,
+            out: Path::new(&request.out),
+            seed: request.seed,
+            sources: &Sources::default(),
+            cache: None,
+            pool: self.pool(),
+            resume: request.resume,
+        };
+        Ok((train_from_views(&job, progress)?, skipped))
+    }
+}
+
+/// Reads the texts of a file of documents, and lists what was left out.
+fn documents(
+    corpus: &Path,
+    skip_bad: bool,
+    progress: &dyn Progress,
+) -> Result<(Vec<Text>, Vec<Skipped>)> {
+    let mut documents = Vec::new();
+    let options = TextOptions { skip_bad, ..TextOptions::default() };
+    let read = read::texts(corpus, &options, progress, &mut |id, text, _| {
+        documents.push(Text { id, text });
+        Ok(())
+    })?;
+    Ok((documents, read.skipped))
 }
 
 /// Reads the documents of a data set and joins them with its queries and judgments.
@@ -118,12 +160,7 @@ fn training_data(
     skip_bad: bool,
     progress: &dyn Progress,
 ) -> Result<(TrainingData, Vec<Skipped>)> {
-    let mut documents = Vec::new();
-    let options = TextOptions { skip_bad, ..TextOptions::default() };
-    let read = read::texts(&dataset.corpus, &options, progress, &mut |id, text, _| {
-        documents.push(Text { id, text });
-        Ok(())
-    })?;
+    let (documents, skipped) = documents(&dataset.corpus, skip_bad, progress)?;
     let text =
         |query: &ecphory_eval::Query| Text { id: query.id.clone(), text: query.text.clone() };
     let queries = dataset.queries.iter().map(text).collect();
@@ -132,8 +169,8 @@ fn training_data(
     let judged = judged.flat_map(|(query, judged)| judged.iter().map(move |(d, g)| (query, d, g)));
     let judgments = judged
         // A judgment of something that was left out says nothing; any other has to find its document.
-        .filter(|(_, document, _)| read.skipped.is_empty() || kept.contains(*document))
+        .filter(|(_, document, _)| skipped.is_empty() || kept.contains(*document))
         .map(|(query, document, &grade)| Judgment { query, document, relevant: grade > 0 });
     let data = TrainingData::new(documents, queries, judgments)?;
-    Ok((data, read.skipped))
+    Ok((data, skipped))
 }

@@ -48,7 +48,7 @@ impl Dataset {
     pub fn open(dir: impl AsRef<Path>, split: Option<&str>) -> Result<Self> {
         let dir = dir.as_ref();
         let missing = |file| Error::NotADataset { path: dir.to_owned(), file };
-        let corpus = existing(dir, &["corpus.jsonl"]).ok_or_else(|| missing("corpus.jsonl"))?;
+        let corpus = Self::corpus_of(dir)?;
         let queries = existing(dir, &["queries.jsonl", "queries.tsv"]);
         let queries = queries.ok_or_else(|| missing("queries.jsonl"))?;
         let splits = splits_of(dir)?;
@@ -82,6 +82,36 @@ impl Dataset {
                     let mut dataset = Self::open(dir, split)?;
                     folder.clone_into(&mut dataset.name);
                     return Ok(dataset);
+                }
+            }
+        }
+        let available = Self::list(dirs)?.into_iter().map(|entry| entry.name).collect();
+        Err(Error::DatasetNotFound { name: name.to_owned(), available })
+    }
+
+    /// Finds the documents of a folder, which needs nothing else.
+    ///
+    /// # Errors
+    /// Where it has none.
+    pub fn corpus_of(dir: impl AsRef<Path>) -> Result<PathBuf> {
+        let dir = dir.as_ref();
+        let missing = || Error::NotADataset { path: dir.to_owned(), file: "corpus.jsonl" };
+        existing(dir, &["corpus.jsonl"]).ok_or_else(missing)
+    }
+
+    /// Finds the documents of a collection by name in the first of some folders that has it, with or without `beir/` in front; judgments are
+    /// not needed.
+    ///
+    /// # Errors
+    /// Where no folder has them; the error lists what collections there are.
+    pub fn find_corpus(name: &str, dirs: &[PathBuf]) -> Result<PathBuf> {
+        let name = name.trim_matches('/');
+        for plain in [Some(name), name.strip_prefix("beir/")].into_iter().flatten() {
+            // The whole name: documents have no splits.
+            for (folder, _) in readings(plain).into_iter().take(1) {
+                let corpora = dirs.iter().map(|dir| Self::corpus_of(dir.join(folder)));
+                if let Some(corpus) = corpora.flatten().next() {
+                    return Ok(corpus);
                 }
             }
         }
@@ -238,6 +268,25 @@ mod tests {
         );
         fs_err::write(root.path().join("odd/queries.tsv"), "2\ttwo\n").unwrap();
         assert!(error("odd/a").to_string().contains("query `1`, which has no text"));
+    }
+
+    #[test]
+    fn documents_are_found_without_judgments() {
+        let (root, dirs) = root();
+        fs_err::create_dir_all(root.path().join("bare")).unwrap();
+        fs_err::write(root.path().join("bare/corpus.jsonl.gz"), "").unwrap();
+        for (name, file) in [
+            ("bare", "bare/corpus.jsonl.gz"),
+            ("beir/scifact", "scifact/corpus.jsonl"),
+            ("many/de", "many/de/corpus.jsonl"),
+        ] {
+            assert_eq!(Dataset::find_corpus(name, &dirs).unwrap(), root.path().join(file));
+        }
+        for name in ["nfcorpus", "../bare", "many"] {
+            let error = Dataset::find_corpus(name, &dirs).unwrap_err();
+            assert_eq!(error.kind(), ecphory_core::ErrorKind::NotFound, "{name}");
+        }
+        assert!(Dataset::corpus_of(root.path()).is_err());
     }
 
     #[test]

@@ -87,23 +87,31 @@ impl WordPieces {
         self.rows.copy_row(piece as usize, out);
     }
 
+    /// Returns whether [`WordPieces::save`] has a layout for them.
+    ///
+    /// # Errors
+    /// `Input` for a model whose texts are folded before its tokenizer sees them, which a static encoder cannot say.
+    pub fn fit_a_static_encoder(&self) -> Result<()> {
+        if self.reading.lower_case {
+            let path = self.directory.join(TRANSFORMER);
+            let supported = "tokenizers that fold by themselves";
+            return Err(Error::unsupported(&path, "do_lower_case", "true", supported));
+        }
+        Ok(())
+    }
+
     /// Writes a static encoder to a new directory: this table, with other rows for some pieces. A text's vector is the mean of its
     /// pieces' rows. [`Encoder::open`](crate::Encoder::open) and sentence-transformers (`StaticEmbedding`) open it.
     ///
     /// `directory` appears whole or not at all, and is on the disk when this returns. `rows` are those of `pieces`, end to end.
     ///
     /// # Errors
-    /// `Conflict` where `directory` exists; `Input` for a model whose texts are folded before its tokenizer sees them, which a static
-    /// encoder cannot say; what writing says.
+    /// `Conflict` where `directory` exists; as [`WordPieces::fit_a_static_encoder`]; what writing says.
     ///
     /// # Panics
     /// Where there is no such piece, or another number of values than of rows.
     pub fn save(&self, directory: &Path, pieces: &[u32], rows: &[f32]) -> Result<()> {
-        if self.reading.lower_case {
-            let path = self.directory.join(TRANSFORMER);
-            let supported = "tokenizers that fold by themselves";
-            return Err(Error::unsupported(&path, "do_lower_case", "true", supported));
-        }
+        self.fit_a_static_encoder()?;
         let columns = self.columns();
         assert_eq!(rows.len(), pieces.len() * columns, "a row for each piece");
         let mut values = self.rows.to_vec();

@@ -19,7 +19,7 @@ pub struct Text {
     pub text: String,
 }
 
-/// Documents, queries and their positives. Made by [`TrainingData::new`] only, so that every number below is the
+/// Documents, queries and their positives. Made by [`TrainingData::new`] and [`TrainingData::of_documents`] only, so that every number below is the
 /// index of something that is there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingData {
@@ -82,6 +82,15 @@ impl TrainingData {
             return Err(Error::from(DataError::NothingToTrainOn));
         }
         Ok(data)
+    }
+
+    /// Takes documents alone, for training that reads no labels.
+    ///
+    /// # Errors
+    /// Where an id comes twice.
+    pub fn of_documents(documents: Vec<Text>) -> Result<Self> {
+        index("document", &documents)?;
+        Ok(Self { documents, queries: Vec::new(), positives: Vec::new() })
     }
 
     /// Returns the documents.
@@ -173,6 +182,16 @@ mod tests {
         {
             assert_ne!(first, other);
         }
+    }
+
+    #[test]
+    fn documents_alone_are_data_without_queries() {
+        let data = TrainingData::of_documents(texts(&[("d1", "one"), ("d2", "")])).unwrap();
+        assert_eq!((data.documents().len(), data.queries().len(), data.pairs()), (2, 0, 0));
+        let other = TrainingData::of_documents(texts(&[("d1", "one"), ("d2", "two")])).unwrap();
+        assert_ne!(data.digest(), other.digest());
+        let twice = TrainingData::of_documents(texts(&[("d", "a"), ("d", "b")]));
+        assert_eq!(twice.unwrap_err().to_string(), "the document `d` comes twice");
     }
 
     #[test]

@@ -48,10 +48,14 @@ pub use error::{Error, Result};
 pub use ids::Ids;
 pub use lines::LineError;
 pub use recipe::{
-    Algorithm, Batches, Encoding, ForeignKind, ForeignSource, Negatives, Optimisation, PairDraw,
-    Recipe, RecipeError, Schedule, Tier,
+    Algorithm, Batches, Descent, Encoding, ForeignKind, ForeignSource, Method, Negatives,
+    Optimisation, PairDraw, Recipe, RecipeError, Schedule, Steps, Tier, ViewBatches, ViewEncoding,
+    ViewRecipe,
 };
-pub use run::{Evaluation, Job, Origin, RunError, Trained, encoders_within, train};
+pub use run::{
+    Evaluation, Job, Origin, RunError, Trained, VIEWS_JUDGED, encoders_within, train,
+    train_from_views,
+};
 pub use source::{ScoreMatrix, Source, Sources};
 pub use vectors::Vectors;
 pub use vocabulary::{DocumentCounts, Vocabulary};

@@ -7,7 +7,7 @@ use ecphory::model::{
     self, CatalogueEntry, CrossEncoder, Generator, GeneratorOptions, LateEncoder, SparseEncoder,
     Usable,
 };
-use ecphory::train::{Recipe, Trained};
+use ecphory::train::{Method, Trained};
 use ecphory::{EncoderOptions, Precision, Role};
 use serde_json::{Value, json};
 
@@ -139,12 +139,17 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
 
 /// Says how a model was trained.
 fn in_words(trained: &Trained) -> anyhow::Result<String> {
-    let recipe = Recipe::parse("training.json", &trained.origin.recipe)?;
-    let Trained { origin, steps, kept, pairs, .. } = trained;
+    let recipe = Method::parse("training.json", &trained.origin.recipe)?;
+    let Trained { origin, steps, kept, pairs, documents, .. } = trained;
+    let seen = match recipe {
+        Method::Views(_) => format!("views of {documents} documents"),
+        Method::Pairs(_) => format!("{pairs} pairs"),
+    };
     let init = origin.init.get(..12).unwrap_or(&origin.init);
     Ok(format!(
-        "by `{}` on {pairs} pairs, seed {}, from {init}…, step {kept} of {steps}",
-        recipe.name, origin.seed
+        "by `{}` on {seen}, seed {}, from {init}…, step {kept} of {steps}",
+        recipe.name(),
+        origin.seed
     ))
 }
 

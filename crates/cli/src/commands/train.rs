@@ -7,7 +7,7 @@ use std::time::Instant;
 use ecphory::eval::Dataset;
 use ecphory::model::{CrossEncoder, LateEncoder, SparseEncoder};
 use ecphory::read::Skipped;
-use ecphory::train::{Evaluation, ForeignKind, Recipe, Trained};
+use ecphory::train::{Evaluation, ForeignKind, Method, Recipe, Trained};
 use ecphory::{ErrorKind, Reader, TrainingRequest};
 use fs_err as fs;
 use serde_json::json;
@@ -25,29 +25,49 @@ const NO_VECTORS: &str = "a cross-encoder makes no vectors for the recipe to sea
 /// What to do with channels that nothing names.
 const NO_USE: &str = "--channel: this recipe searches with nothing but the model to start from\nhint: it names a channel in negatives.from or teachers";
 
+/// What to do with channels where nothing is searched.
+const NO_SEARCH: &str =
+    "--channel: this recipe learns from views of documents and searches with nothing";
+
+/// What to do with a split where no label is read.
+const NO_LABELS: &str = "--split: this recipe learns from views of documents and reads no labels";
+
+/// The split that is trained on where none is named.
+const SPLIT: &str = "train";
+
 /// Trains a model.
 #[allow(clippy::print_stdout, reason = "the recipe is the result")]
 pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
     let start = Instant::now();
-    let recipe = recipe(args)?;
+    let method = method(args)?;
     if args.print_recipe {
-        print!("{recipe}");
+        print!("{method}");
         return Ok(());
     }
     let (Some(data), Some(init), Some(out)) = (&args.data, &args.init, &args.out) else {
         return Err(Failure::Usage("--data, --init and --out are needed").into());
     };
-    let dataset = context.dataset_split(data, Some(&args.split))?;
-    let request = TrainingRequest {
-        reader: reader(args, (&recipe, init), &dataset, context)?,
-        recipe,
-        init: init.clone(),
-        out: out.clone(),
-        seed: args.seed,
-        resume: args.resume,
-        skip_bad: args.skip_bad,
+    let ended = match method {
+        Method::Pairs(recipe) => {
+            let split = args.split.as_deref().unwrap_or(SPLIT);
+            let dataset = context.dataset_split(data, Some(split))?;
+            let reader = reader(args, (&recipe, init), &dataset, context)?;
+            let request = request(args, (init, out), recipe, reader);
+            context.engine.train(&dataset, &request, context.progress())
+        }
+        Method::Views(recipe) => {
+            if !args.channels.is_empty() {
+                return Err(Failure::Usage(NO_SEARCH).into());
+            }
+            if args.split.is_some() {
+                return Err(Failure::Usage(NO_LABELS).into());
+            }
+            let request = request(args, (init, out), recipe, None);
+            let corpus = context.corpus(data)?;
+            context.engine.train_from_views(&corpus, &request, context.progress())
+        }
     };
-    match context.engine.train(&dataset, &request, context.progress()) {
+    match ended {
         Ok((trained, skipped)) => {
             report(out, &trained, &skipped, start.elapsed().as_secs_f64(), context)?;
             context.notice(&usage(out)?);
@@ -57,6 +77,23 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
             Err(Failure::Interrupted(kept(out)).into())
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+fn request<R>(
+    args: &Train,
+    (init, out): (&str, &Path),
+    recipe: R,
+    reader: Option<Reader>,
+) -> TrainingRequest<R> {
+    TrainingRequest {
+        recipe,
+        init: init.to_owned(),
+        out: out.to_owned(),
+        seed: args.seed,
+        resume: args.resume,
+        reader,
+        skip_bad: args.skip_bad,
     }
 }
 
@@ -118,13 +155,13 @@ fn kept(out: &Path) -> String {
 }
 
 /// A recipe by name or from a file, with what `--set` changes.
-fn recipe(args: &Train) -> anyhow::Result<Recipe> {
+fn method(args: &Train) -> anyhow::Result<Method> {
     let path = Path::new(&args.recipe);
-    let is_name = Recipe::names().any(|name| name == args.recipe);
+    let is_name = Method::names().any(|name| name == args.recipe);
     let recipe = if !is_name && path.is_file() {
-        Recipe::parse(&args.recipe, &fs::read_to_string(path)?)?
+        Method::parse(&args.recipe, &fs::read_to_string(path)?)?
     } else {
-        Recipe::named(&args.recipe)?
+        Method::named(&args.recipe)?
     };
     Ok(recipe.with(args.set.iter().map(String::as_str))?)
 }
@@ -149,10 +186,12 @@ fn report(
             "seconds": seconds,
         }));
     }
-    let mut text = format!(
-        "{} pairs, {} queries held out, {} steps in {seconds:.0} s\n",
-        trained.pairs, trained.held_out, trained.steps
-    );
+    let seen = if trained.documents > 0 {
+        format!("views of {} documents", trained.documents)
+    } else {
+        format!("{} pairs, {} queries held out", trained.pairs, trained.held_out)
+    };
+    let mut text = format!("{seen}, {} steps in {seconds:.0} s\n", trained.steps);
     if trained.short_of_negatives > 0 {
         writeln!(
             text,
@@ -160,11 +199,12 @@ fn report(
             trained.short_of_negatives
         )?;
     }
-    let mut table = Table::new(&["step", "loss", "dev nDCG@10", ""]);
+    let judged = if trained.documents > 0 { "views told apart" } else { "dev nDCG@10" };
+    let mut table = Table::new(&["step", "loss", judged, ""]);
     let shown = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x:.4}"));
-    for &Evaluation { step, loss, dev } in &trained.evaluations {
+    for &Evaluation { step, loss, dev, told_apart } in &trained.evaluations {
         let kept = if step == trained.kept { "kept" } else { "" };
-        table.row([step.to_string(), shown(loss), shown(dev), kept.to_owned()]);
+        table.row([step.to_string(), shown(loss), shown(dev.or(told_apart)), kept.to_owned()]);
     }
     write!(text, "\n{table}")?;
     if trained.kept == 0 && trained.held_out > 0 {

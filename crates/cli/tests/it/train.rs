@@ -216,6 +216,63 @@ fn a_claim_without_labels_is_seen_on_the_way() {
     assert_ne!(mechanisms[2]["seen"], "0 of 0 a run", "{report}");
 }
 
+/// A corpus of some documents, and nothing else.
+fn bare_corpus(place: &Place) {
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    let mut corpus = String::new();
+    for number in 0..16 {
+        let word = |j: usize| format!("{}{} ", letter(3 * number + j), letter(5 * number + j));
+        let [first, second] = [0, 1].map(|j| word(j).repeat(6));
+        let text = format!("{first}. {second}");
+        writeln!(corpus, "{}", json!({"_id": format!("d{number}"), "text": text})).unwrap();
+    }
+    place.write("bare/corpus.jsonl", corpus);
+}
+
+#[test]
+fn a_corpus_alone_makes_a_model_that_goes_wherever_a_model_goes() {
+    let place = place();
+    bare_corpus(&place);
+    let run = |out: &'static str, more: &[&'static str]| {
+        let mut arguments =
+            vec!["train", "contriever", "--data", "./bare", "--init", "./tiny", "--out", out];
+        for setting in ["batches.documents=4", "schedule.steps=20", "schedule.evaluations=2"] {
+            arguments.extend(["--set", setting]);
+        }
+        arguments.extend(more);
+        arguments
+    };
+    let trained = place.json(&run("table", &[]));
+    assert_eq!(trained["training"]["documents"], 16, "{trained}");
+    let evaluations = trained["training"]["evaluations"].as_array().unwrap();
+    assert!(evaluations.iter().all(|one| one["told_apart"].is_number()), "{trained}");
+    let told = place.ok(&run("again", &["--threads", "1"]));
+    assert!(told.contains("views of 16 documents") && told.contains("views told apart"), "{told}");
+    let weights = |name: &str| fs_err::read(place.path(name).join("model.safetensors")).unwrap();
+    assert!(weights("table") == weights("again"));
+    let shown = place.ok(&["models", "show", "./table"]);
+    assert!(shown.contains("by `contriever` on views of 16 documents"), "{shown}");
+    place.ok(&["index", "t.ecp", "set/corpus.jsonl", "--channel", "dense=./table"]);
+    assert!(place.ok(&["search", "t.ecp", "a cat", "--pipeline", "dense % 3"]).contains('d'));
+    // What is of no use to it is said.
+    for (more, said) in [
+        (["--split", "train"], "reads no labels"),
+        (["--channel", "bm25"], "searches with nothing"),
+        (["--set", "teachers=[\"bm25\"]"], "`contriever` has no setting `teachers`"),
+    ] {
+        let told = place.fails(2, &run("out", &more));
+        assert!(told.contains(said), "{told}");
+    }
+    // A table learns from labels no further.
+    let mut further = run("out", &[]);
+    further[5] = "./table";
+    let told = place.fails(3, &further);
+    assert!(told.contains("static table"), "{told}");
+    let mut elsewhere = run("out", &[]);
+    elsewhere[3] = "./nowhere";
+    place.fails(4, &elsewhere);
+}
+
 #[test]
 fn an_absolute_path_is_no_name() {
     let place = place();
@@ -235,6 +292,11 @@ fn a_printed_recipe_is_a_recipe() {
     assert!(printed.contains("epochs = 1"), "{printed}");
     place.write("mine.toml", &printed);
     assert_eq!(place.ok(&["train", "mine.toml", "--print-recipe"]), printed);
+    for name in ["contriever"] {
+        let printed = place.ok(&["train", name, "--print-recipe"]);
+        place.write("other.toml", &printed);
+        assert_eq!(place.ok(&["train", "other.toml", "--print-recipe"]), printed);
+    }
 }
 
 #[test]

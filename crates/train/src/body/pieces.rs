@@ -2,9 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use ecphory_model::Role;
+use ecphory_core::Progress;
+use ecphory_model::{Role, WordPieces};
+use ecphory_text::sentences;
+use rayon::prelude::*;
 
+use crate::data::Text;
 use crate::error::{Error, Result};
+
+/// Texts that are cut into pieces between two looks at whether the work was cancelled.
+const BLOCK: usize = 1024;
 
 /// A text as pieces of a vocabulary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +44,41 @@ impl PieceText {
 }
 
 impl PieceTexts {
+    /// Reads queries and documents as pieces of a model, documents sentence by sentence, either cut to as many as are given; a unit of
+    /// progress is a text.
+    ///
+    /// # Errors
+    /// What the tokenizer says; `Interrupted`; as [`PieceTexts::new`].
+    pub fn read(
+        (queries, most_of_query): (&[Text], usize),
+        (documents, most_of_document): (&[Text], usize),
+        pieces: &WordPieces,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let query = |query: &Text| -> Result<PieceText> {
+            let text = PieceText { pieces: pieces.of(&query.text)?, sentences: vec![0] };
+            Ok(text.cut(most_of_query))
+        };
+        let document = |document: &Text| -> Result<PieceText> {
+            let mut text = PieceText::default();
+            for sentence in sentences(&document.text) {
+                let found = pieces.of(&document.text[sentence])?;
+                if !found.is_empty() {
+                    text.sentences.push(text.pieces.len());
+                    text.pieces.extend(found);
+                }
+            }
+            Ok(text.cut(most_of_document))
+        };
+        progress.begin("reading word pieces", (queries.len() + documents.len()) as u64);
+        let queries = all(queries, &query, progress);
+        let both = queries.and_then(|queries| Ok((queries, all(documents, &document, progress)?)));
+        progress.end();
+        let (queries, documents) = both?;
+        let row = |piece: u32, out: &mut [f32]| pieces.copy_row(piece, out);
+        Self::new(queries, documents, pieces.columns(), row)
+    }
+
     /// Numbers the pieces that occur, in the order of their vocabulary; `row` copies a piece's row of `columns` values.
     ///
     /// # Errors
@@ -108,6 +150,23 @@ impl PieceTexts {
     pub fn columns(&self) -> usize {
         self.columns
     }
+}
+
+/// Reads texts on the current pool, in their order.
+fn all(
+    texts: &[Text],
+    read: &(impl Fn(&Text) -> Result<PieceText> + Sync),
+    progress: &dyn Progress,
+) -> Result<Vec<PieceText>> {
+    let mut found = Vec::with_capacity(texts.len());
+    for block in texts.chunks(BLOCK) {
+        if progress.cancelled() {
+            return Err(Error::Interrupted);
+        }
+        found.extend(block.par_iter().map(read).collect::<Result<Vec<PieceText>>>()?);
+        progress.advance(block.len() as u64);
+    }
+    Ok(found)
 }
 
 impl PieceText {

@@ -4,7 +4,7 @@
 //! of 0.9995 forgets half in about 1,400 steps: short runs want 0.99.
 
 use super::roster::refused;
-use super::{ParameterProblem, Tensors};
+use super::{ParameterProblem, Tensors, copied};
 use crate::error::{Error, Result};
 
 /// The moving average of some parameters.
@@ -41,6 +41,21 @@ impl Twin {
         for (twin, &value) in twin.iter_mut().zip(values) {
             *twin = self.decay * *twin + (1.0 - self.decay) * value;
         }
+        Ok(())
+    }
+
+    /// Takes up what another twin of the same model had come to.
+    ///
+    /// # Errors
+    /// Where a parameter is unknown, missing or has another length.
+    pub fn restore(&mut self, tensors: Tensors) -> Result<()> {
+        if let Some(name) = tensors.keys().find(|name| !self.tensors.contains_key(*name)) {
+            return Err(refused(name, ParameterProblem::Unknown));
+        }
+        for (name, values) in &self.tensors {
+            copied(&tensors, name, values.len())?;
+        }
+        self.tensors = tensors;
         Ok(())
     }
 

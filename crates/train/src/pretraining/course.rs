@@ -1,26 +1,30 @@
 //! A table of word pieces that learns from views of documents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ecphory_kernels::Level;
 use ecphory_model::Role;
 
-use super::{Keys, Pretraining};
+use super::{Keys, Learning, Pretraining};
 use crate::block::{Block, BlockParts, Columns, Mask};
 use crate::body::{Bag, Body, PieceTexts, Sides, TABLE};
 use crate::error::{Error, Result};
+use crate::head::Pooling;
 use crate::loss::Loss;
 use crate::matching::{Extra, Matching, MatchingSpec, Materials};
-use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Pace, Twin, global_norm};
+use crate::optimiser::{AdamW, AdamWSettings, Optimiser, Pace, State, Tensors, Twin, global_norm};
 use crate::ragged::Ragged;
-use crate::recipe::{Algorithm, Recipe};
 use crate::run::RunError;
-use crate::sampler::{Queue, Sampler, Shuffled};
+use crate::sampler::{Queue, QueueState, Sampler, Shuffled};
 use crate::score::Layout;
 
 /// The paper's.
 const ADAMW: AdamWSettings = AdamWSettings { beta1: 0.9, beta2: 0.98, epsilon: 1e-6 };
+/// What keys and their documents are called in a checkpoint.
+const QUEUE: &str = "queue";
+/// What their count is called there.
+const PUSHED: &str = "keys ever pushed";
 /// A step that no run comes to: views of it were learned from nowhere.
 const UNSEEN: u64 = u64::MAX;
 
@@ -38,17 +42,18 @@ pub(crate) struct ViewCourse<'a> {
     sampler: Shuffled,
     batch: usize,
     slow: Option<Slow>,
+    /// The documents of the step before, for errors.
+    pub(crate) documents: Vec<u32>,
 }
 
-/// What a course is put together from. Of the recipe it takes the matching function, the loss, the size of batches and how parameters
-/// move.
+/// What a course is put together from.
 #[derive(Clone, Copy)]
 pub(crate) struct ViewParts<'a> {
     pub(crate) texts: &'a PieceTexts,
     /// The directory of the model that the table is of.
     pub(crate) init: &'a Path,
     pub(crate) plan: &'a Pretraining,
-    pub(crate) recipe: &'a Recipe,
+    pub(crate) learning: Learning<'a>,
     pub(crate) seed: u64,
 }
 
@@ -81,35 +86,32 @@ pub(crate) struct Seen {
 
 impl<'a> ViewCourse<'a> {
     pub(crate) fn new(parts: ViewParts<'a>) -> Result<Self> {
-        let ViewParts { texts, init, plan, recipe, seed } = parts;
+        let ViewParts { texts, init, plan, learning, seed } = parts;
         let count = texts.documents();
-        let batch = recipe.batches.queries.min(count / 4);
+        let batch = learning.documents.min(count / 4);
         let wrong = |setting, expected, got| Err(Error::Setting { setting, expected, got });
         if batch < 2 {
             return wrong("documents to learn from", "at least 8", count.to_string());
         }
-        let materials = Materials::without_terms(texts.columns(), None, seed);
-        let mut matching = recipe.matching.parse::<MatchingSpec>()?.build(&materials)?;
-        // The twin is one of the table alone.
+        let materials = Materials::without_terms(texts.columns(), Some(Pooling::Mean), seed);
+        let mut matching = learning.matching.parse::<MatchingSpec>()?.build(&materials)?;
+        // The twin is one of the table alone, and the output a directory.
         if !matching.parameters().is_empty() {
             let expected = "a function that learns nothing by itself";
-            return wrong("matching of views", expected, recipe.matching.clone());
-        }
-        if recipe.optimiser.algorithm != Algorithm::Adamw {
-            return wrong("optimiser of views", "adamw", "another".to_owned());
+            return wrong("matching of views", expected, learning.matching.to_owned());
         }
         let bag = Bag::new(texts, init);
-        let optimiser = AdamW::new(ADAMW, bag.slots(recipe.optimiser.weight_decay))?;
+        let optimiser = AdamW::new(ADAMW, bag.slots(learning.weight_decay))?;
         let slow = match plan.keys {
             Keys::InBatch => None,
-            Keys::Queue { decay } => {
-                let capacity = Queue::capacity_max(count, batch);
+            Keys::Queue { size, decay } => {
+                let capacity = if size == 0 { Queue::capacity_max(count, batch) } else { size };
                 let queue = Queue::new(capacity, batch, texts.columns())?;
                 Some(Slow { twin: Twin::new(decay, bag.values())?, queue })
             }
         };
         let sampler = Shuffled::new((0..count as u32).collect(), batch, seed)?;
-        let (loss, clip) = (recipe.loss.parse()?, f64::from(recipe.optimiser.clip));
+        let (loss, clip) = (learning.loss.parse()?, f64::from(learning.clip));
         let level = Level::detect();
         Ok(Self {
             texts,
@@ -124,12 +126,14 @@ impl<'a> ViewCourse<'a> {
             sampler,
             batch,
             slow,
+            documents: Vec::new(),
         })
     }
 
     /// Moves the table once, and returns what it saw before that; `None` where the queue is not full yet and nothing moved.
     pub(crate) fn step(&mut self, step: u64, rate: f32) -> Result<Option<Seen>> {
-        let documents = self.documents(step);
+        let documents = self.drawn(step);
+        self.documents.clone_from(&documents);
         let (queries, keys) = self.views(&documents, step);
         let batch = if self.slow.is_some() {
             let Some(batch) = self.against_queue(&documents, &queries, &keys)? else {
@@ -145,7 +149,7 @@ impl<'a> ViewCourse<'a> {
     }
 
     /// The documents of a step: those that are left over at the end of an epoch make no batch.
-    fn documents(&mut self, step: u64) -> Vec<u32> {
+    fn drawn(&mut self, step: u64) -> Vec<u32> {
         let whole = (self.texts.documents() / self.batch) as u64;
         let (epoch, within) = (step / whole, step % whole);
         self.sampler.batch(epoch * self.sampler.steps_per_epoch() + within)
@@ -212,6 +216,42 @@ impl<'a> ViewCourse<'a> {
         self.optimiser.step(pace, &mut updates)?;
         let (own, own_counted) = own_keys(&block, documents, &queued);
         Ok(Seen { loss: evaluation.value, own, own_counted })
+    }
+
+    /// Returns what the optimiser remembers.
+    pub(crate) fn optimiser(&self) -> State {
+        self.optimiser.state()
+    }
+
+    /// Copies what makes keys and what is kept of them: the twin and the queue, with lists of numbers; nothing where keys are of the batch.
+    pub(crate) fn keys(&self) -> (Tensors, BTreeMap<String, Vec<u64>>) {
+        let Some(Slow { twin, queue }) = &self.slow else { return Default::default() };
+        let QueueState { keys, documents, pushed } = queue.state();
+        let mut tensors = twin.tensors().clone();
+        tensors.insert(QUEUE.to_owned(), keys.clone());
+        let documents = documents.iter().map(|&document| document.into()).collect();
+        let lists = [(QUEUE, documents), (PUSHED, vec![*pushed])];
+        (tensors, lists.map(|(name, list)| (name.to_owned(), list)).into())
+    }
+
+    /// Takes up what a course of the same shape had come to.
+    pub(crate) fn restore(
+        &mut self,
+        (table, optimiser): (&Tensors, State),
+        (mut tensors, mut lists): (Tensors, BTreeMap<String, Vec<u64>>),
+    ) -> Result<()> {
+        self.bag.set(table)?;
+        self.optimiser.restore(optimiser)?;
+        let Some(slow) = &mut self.slow else { return Ok(()) };
+        let lacks = |what: &str| Error::from(RunError::CheckpointLacks { what: what.to_owned() });
+        let keys = tensors.remove(QUEUE).ok_or_else(|| lacks(QUEUE))?;
+        let mut list = |name: &str| lists.remove(name).ok_or_else(|| lacks(name));
+        let documents = list(QUEUE)?.into_iter().map(u32::try_from);
+        let documents = documents.collect::<std::result::Result<_, _>>();
+        let documents = documents.map_err(|_| lacks(QUEUE))?;
+        let &[pushed] = &list(PUSHED)?[..] else { return Err(lacks(PUSHED)) };
+        slow.queue.restore(QueueState { keys, documents, pushed })?;
+        slow.twin.restore(tensors)
     }
 
     /// Makes views of the first documents that no step learned from, and returns in which share of them the first view scores its own

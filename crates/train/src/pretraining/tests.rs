@@ -35,8 +35,9 @@ fn course<'a>(
     texts: &'a PieceTexts,
     plan: &'a Pretraining,
     recipe: &'a Recipe,
-) -> crate::error::Result<ViewCourse<'a>> {
-    ViewCourse::new(ViewParts { texts, init: Path::new("nowhere"), plan, recipe, seed: 7 })
+) -> Result<ViewCourse<'a>> {
+    let learning = Learning::of(recipe)?;
+    ViewCourse::new(ViewParts { texts, init: Path::new("nowhere"), plan, learning, seed: 7 })
 }
 
 #[test]
@@ -116,10 +117,17 @@ fn what_cannot_be_learned_from_is_refused() {
 
 #[test]
 fn keys_come_back() {
-    for text in ["in-batch", "queue(decay=0.99)"] {
+    for text in ["in-batch", "queue(decay=0.99)", "queue(size=12, decay=0.5)"] {
         assert_eq!(text.parse::<Keys>().unwrap().to_string(), text);
     }
-    for wrong in ["", "queue", "queue(decay=1)", "queue(size=3)", "in-batch(decay=0.9)"] {
+    for wrong in [
+        "",
+        "queue",
+        "queue(decay=1)",
+        "queue(size=3)",
+        "queue(size=0, decay=0.9)",
+        "in-batch(decay=0.9)",
+    ] {
         assert!(wrong.parse::<Keys>().is_err(), "{wrong}");
     }
 }

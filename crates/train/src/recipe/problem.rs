@@ -41,6 +41,17 @@ pub enum RecipeError {
         nearest: Option<String>,
     },
 
+    /// A change names a setting that only recipes of another kind have.
+    #[error("`{name}` has no setting `{key}`: it {why}")]
+    ForeignSetting {
+        /// The setting.
+        key: String,
+        /// The recipe.
+        name: String,
+        /// What the recipe does instead.
+        why: &'static str,
+    },
+
     /// A setting has a value that means nothing.
     #[error("{key} has to be {range}")]
     OutOfRange {

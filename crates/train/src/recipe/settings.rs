@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::matching::{BranchSpec, ChainSpec, HeadSpec};
 use crate::ranker::RankerSpec;
-use crate::recipe::RecipeError;
+use crate::recipe::{RecipeError, Written};
 use crate::regulariser::{PenaltyKind, PenaltySpec};
 use crate::sampler::SamplerSpec;
 use crate::schedule as rate;
@@ -195,7 +195,7 @@ impl Encoding {
 }
 
 /// Two queries with a candidate each, and as many teachers as a recipe has.
-fn smallest_batch(shared: bool, teachers: usize) -> Result<Block> {
+pub(super) fn smallest_batch(shared: bool, teachers: usize) -> Result<Block> {
     let teacher = Teacher::of_all(vec![1.0, 0.0, 0.0, 1.0]);
     let columns = if shared { Columns::Shared(vec![Some(0), Some(1)]) } else { Columns::Own };
     Ok(Block::new(BlockParts {
@@ -350,11 +350,11 @@ impl Recipe {
         ];
         first_outside(within.iter().chain(&fitting))
     }
+}
 
-    /// Says which setting is out of its range.
-    pub(super) fn check(&self) -> Result<()> {
+impl Written for Recipe {
+    fn check(&self) -> Result<()> {
         let Self { encoding, batches, negatives, optimiser, schedule, .. } = self;
-        let finite = 0.0..=f32::MAX;
         let within = [
             ("encoding.query_tokens", encoding.query_tokens >= 3, "3 or more"),
             ("encoding.document_tokens", encoding.document_tokens >= 3, "3 or more"),
@@ -383,11 +383,11 @@ impl Recipe {
             ("negatives.ratio", (0.0..=1.0).contains(&negatives.ratio), "from 0 to 1"),
             (
                 "optimiser.learning_rate",
-                optimiser.learning_rate > 0.0 && finite.contains(&optimiser.learning_rate),
+                optimiser.learning_rate > 0.0 && finite_from_zero(optimiser.learning_rate),
                 "more than 0",
             ),
-            ("optimiser.weight_decay", finite.contains(&optimiser.weight_decay), "0 or more"),
-            ("optimiser.clip", finite.contains(&optimiser.clip), "0 or more"),
+            ("optimiser.weight_decay", finite_from_zero(optimiser.weight_decay), "0 or more"),
+            ("optimiser.clip", finite_from_zero(optimiser.clip), "0 or more"),
             ("schedule.epochs", schedule.epochs > 0, "1 or more"),
             ("schedule.evaluations", schedule.evaluations > 0, "1 or more"),
             ("schedule.dev", (0.0..=0.5).contains(&schedule.dev), "from 0 to 0.5"),
@@ -402,10 +402,15 @@ impl Recipe {
     }
 }
 
+/// Whether a number is finite and not negative.
+pub(super) fn finite_from_zero(number: f32) -> bool {
+    (0.0..=f32::MAX).contains(&number)
+}
+
 /// A setting, whether it is in its range, and what that is.
 type Checked = (&'static str, bool, &'static str);
 
-fn first_outside<'a>(all: impl IntoIterator<Item = &'a Checked>) -> Result<()> {
+pub(super) fn first_outside<'a>(all: impl IntoIterator<Item = &'a Checked>) -> Result<()> {
     match all.into_iter().find(|(_, is_within, _)| !is_within) {
         Some((key, _, range)) => Err(Error::from(RecipeError::OutOfRange { key, range })),
         None => Ok(()),

@@ -45,3 +45,18 @@ fn wrong_settings_are_named() {
     let unknown = Recipe::parse("mine.toml", &text).unwrap_err().to_string();
     assert!(unknown.contains("mine.toml") && unknown.contains("klip"), "{unknown}");
 }
+
+#[test]
+fn recipes_of_all_kinds_print_as_what_gives_them_again() {
+    for name in Method::names() {
+        let method = Method::named(name).unwrap();
+        assert_eq!(method.name(), name);
+        assert_eq!(Method::parse("printed", &method.to_string()).unwrap(), method);
+    }
+    let unknown = Method::named("contreiver").unwrap_err().to_string();
+    assert!(unknown.contains("did you mean `contriever`"), "{unknown}");
+    let text = Method::named("contriever").unwrap().to_string().replace("keys", "kees");
+    let unknown = Method::parse("mine.toml", &text).unwrap_err().to_string();
+    assert!(unknown.contains("mine.toml") && unknown.contains("kees"), "{unknown}");
+    let Method::Views(_) = Method::named("contriever").unwrap() else { panic!("another kind") };
+}

@@ -233,7 +233,8 @@ impl<'a> Course<'a> {
         Error::from(RunError::Diverged {
             what,
             step,
-            queries: ids.collect(),
+            of: "queries",
+            texts: ids.collect(),
             checkpoint: checkpoint.to_owned(),
         })
     }

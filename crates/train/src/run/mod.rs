@@ -2,7 +2,8 @@
 //!
 //! [`train`] is the loop *train once*: negatives are mined with the model that training begins from, batches are drawn,
 //! encoded, scored and judged by the loss, and the parameters follow the gradient. At evaluations the queries that were held
-//! out are searched; the parameters that did best are what is saved in the end.
+//! out are searched; the parameters that did best are what is saved in the end. [`train_from_views`] needs no labels. Both are one loop,
+//! of a [`Session`], around a learner of their own.
 //!
 //! **Resuming.** Every evaluation leaves a checkpoint in `OUT.training`, and so does an interruption. Batches are a
 //! function of seed and step, so a run that goes on from a checkpoint ends with the bits of one that was never
@@ -15,7 +16,9 @@ pub(crate) mod batch;
 mod checkpoint;
 pub(crate) mod course;
 mod dev;
+mod learner;
 pub(crate) mod mined;
+mod pairs;
 mod problem;
 mod record;
 mod session;
@@ -23,6 +26,7 @@ pub(crate) mod start;
 mod state;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::path::{Path, PathBuf};
 
@@ -40,20 +44,22 @@ use crate::recipe::{DENSE, Recipe, Tier};
 use crate::source::Sources;
 use crate::term_regression::{BEGINNING, FirstValues, TermRegression};
 use checkpoint::Checkpoint;
+use pairs::{Pairs, Read, facts, mined};
 pub use problem::RunError;
 pub use record::{Evaluation, Origin};
-use session::{Beginning, Session, mined};
+use session::{Beginning, Session};
 use start::Start;
 pub use start::encoders_within;
 use state::Saved;
+pub use views::{VIEWS_JUDGED, train_from_views};
 
 /// What to train.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The pairs.
+pub struct Job<'a, R = Recipe> {
+    /// The texts, and the pairs where any are learned from.
     pub data: &'a TrainingData,
     /// How.
-    pub recipe: &'a Recipe,
+    pub recipe: &'a R,
     /// The directory of the model to begin from.
     pub init: &'a Path,
     /// The directory to be made. While it is not whole, work lies beside it, in `OUT.training`.
@@ -88,6 +94,14 @@ pub struct Trained {
     pub held_out: usize,
     /// Pairs for which fewer negatives were found than the recipe asks for.
     pub short_of_negatives: u64,
+    /// Documents whose views were learned from; 0 where pairs were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub documents: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference in")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The name of the record in a trained model's directory.
@@ -117,27 +131,43 @@ impl Trained {
 /// does not fit the model; `Interrupted` after saving a checkpoint; what reading, encoding and writing say. Where the loss or the
 /// gradient stops being a number, the error names the step and the queries.
 pub fn train(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
-    if job.out.symlink_metadata().is_ok() {
-        return Err(Error::from(RunError::OutputExists { path: job.out.to_owned() }));
-    }
+    job.begins()?;
     job.pool.install(|| run(job, progress))
+}
+
+impl<R: std::fmt::Display> Job<'_, R> {
+    /// Refuses to write over something.
+    fn begins(&self) -> Result<()> {
+        if self.out.symlink_metadata().is_ok() {
+            return Err(Error::from(RunError::OutputExists { path: self.out.to_owned() }));
+        }
+        Ok(())
+    }
+
+    fn origin(&self, fingerprint: String) -> Origin {
+        Origin {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            recipe: self.recipe.to_string(),
+            seed: self.seed,
+            init: fingerprint,
+            data: self.data.digest(),
+        }
+    }
+
+    /// Takes up what an earlier run of the same origin left, where it may.
+    fn left(&self, origin: &Origin) -> Result<Option<Saved>> {
+        let folder = work_folder(self.out);
+        match Checkpoint::open(&folder)? {
+            Some(_) if !self.resume => Err(Error::from(RunError::WorkExists { path: folder })),
+            left => left.map(|checkpoint| Saved::of(checkpoint, origin)).transpose(),
+        }
+    }
 }
 
 fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
     let model = Beginner::open(job)?;
-    let origin = Origin {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        recipe: job.recipe.to_string(),
-        seed: job.seed,
-        init: model.fingerprint,
-        data: job.data.digest(),
-    };
-    let folder = work_folder(job.out);
-    let left = Checkpoint::open(&folder)?;
-    if left.is_some() && !job.resume {
-        return Err(Error::from(RunError::WorkExists { path: folder }));
-    }
-    let left = left.map(|checkpoint| Saved::of(checkpoint, &origin)).transpose()?;
+    let origin = job.origin(model.fingerprint);
+    let left = job.left(&origin)?;
     let needs_vectors = match &left {
         _ if job.sources.has(DENSE) => false,
         None => job.recipe.begins_with_vectors()?,
@@ -184,12 +214,19 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         (Some(revised), _) => Some(revised as &dyn States),
         (None, states) => states.as_ref().map(|states| states as &dyn States),
     };
-    let (start, first, sources) = (start.as_ref(), first.as_ref(), &sources);
-    let limit = model.max_tokens;
-    let beginning = Beginning { limit, origin, left, start, states, first, sources, mined: &mined };
-    let mut session = Session::new(job, beginning)?;
+    let (limit, start, first) = (model.max_tokens, start.as_ref(), first.as_ref());
+    let read = Read { limit, start, states, first };
+    let pairs = Pairs::new(job, &mined, &sources, read)?;
+    let beginning = Beginning {
+        out: job.out,
+        origin,
+        timetable: pairs.timetable(job.recipe)?,
+        facts: facts(job.data, &mined),
+        learner: Box::new(pairs),
+    };
+    let mut session = Session::new(beginning, left)?;
     session.run(progress)?;
-    session.finish(job.out)
+    session.finish()
 }
 
 /// What is known of the model that a run begins from.

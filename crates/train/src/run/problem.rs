@@ -74,8 +74,8 @@ pub enum RunError {
 
     /// Training left the numbers.
     #[error(
-        "the {what} of step {step} is not a number (queries {}); the last good state is in {}; a lower optimiser.learning_rate may help",
-        queries.join(", "),
+        "the {what} of step {step} is not a number ({of} {}); the last good state is in {}; a lower optimiser.learning_rate may help",
+        texts.join(", "),
         checkpoint.display()
     )]
     Diverged {
@@ -83,8 +83,10 @@ pub enum RunError {
         what: &'static str,
         /// The step, counted from 0.
         step: u64,
-        /// The ids of the batch's queries.
-        queries: Vec<String>,
+        /// What texts a batch is of: queries, or documents.
+        of: &'static str,
+        /// Their ids.
+        texts: Vec<String>,
         /// Where the last checkpoint is.
         checkpoint: PathBuf,
     },

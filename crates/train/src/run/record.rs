@@ -19,7 +19,7 @@ pub struct Origin {
 }
 
 /// One evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// How many steps were done.
     pub step: u64,
@@ -27,4 +27,8 @@ pub struct Evaluation {
     pub loss: Option<f64>,
     /// nDCG@10 of the queries that were held out, over their pool; `None` where none were.
     pub dev: Option<f64>,
+    /// In which share of pairs of views that no step saw the first is nearest to the second, among those of 256 documents; `None` where
+    /// training is not from views.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_apart: Option<f64>,
 }

@@ -1,36 +1,26 @@
-//! A run in the making: what it holds, its loop, and how it ends.
+//! A run in the making: its loop, what it holds beside what learns, and how it ends.
 
 use std::path::{Path, PathBuf};
 
 use ecphory_core::Progress;
 use ecphory_model as model;
-use ecphory_model::{TrainableCrossEncoder, TrainableEncoder, TrainableOptions};
 
-use crate::body::{Body, Held, Live, States};
 use crate::error::{Error, Result};
-use crate::head::Pooling;
 use crate::lines::write_whole;
-use crate::matching::{DirectoryFacts, Materials};
 use crate::optimiser::Tensors;
-use crate::ranker::{CrossEncoder, DualEncoder, Ranker, RankerSpec};
-use crate::recipe::Tier;
-use crate::run::course::{Course, CourseParts};
-use crate::run::dev::Dev;
-use crate::run::mined::{Mined, held_out};
+use crate::run::learner::{Facts, Learner};
 use crate::run::record::{Evaluation, Origin};
-use crate::run::start::StartVectors;
 use crate::run::state::{Saved, State};
-use crate::run::{Job, RECORD, RunError, Trained, work_folder};
-use crate::schedule::{EarlyStop, Rate, Verdict};
-use crate::source::Sources;
-use crate::term_regression::FirstValues;
+use crate::run::{RECORD, Trained, work_folder};
+use crate::schedule::{EarlyStop, Rate, Schedule, Verdict};
 
 /// Everything that a run holds.
 pub(super) struct Session<'a> {
-    job: &'a Job<'a>,
+    out: &'a Path,
     origin: Origin,
-    found: Found,
-    course: Course<'a>,
+    timetable: Timetable,
+    facts: Facts,
+    learner: Box<dyn Learner + 'a>,
     rate: Rate,
     stop: EarlyStop,
     state: State,
@@ -38,87 +28,50 @@ pub(super) struct Session<'a> {
     best: Tensors,
 }
 
+/// How a run goes on over its steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Timetable {
+    /// After which steps the learner is judged and written down, in ascending order; the last ends the run.
+    pub(super) stops: Vec<u64>,
+    /// The highest rate.
+    pub(super) learning_rate: f32,
+    /// How the rate goes over the run.
+    pub(super) schedule: Schedule,
+    /// After so many evaluations without a better one, training ends; 0 never ends it early.
+    pub(super) patience: usize,
+}
+
+impl Timetable {
+    fn steps(&self) -> u64 {
+        self.stops.last().copied().unwrap_or(0)
+    }
+}
+
 /// What a session is begun with.
 pub(super) struct Beginning<'a> {
-    /// How many tokens the model to begin from reads.
-    pub(super) limit: usize,
+    /// The directory to be made.
+    pub(super) out: &'a Path,
     pub(super) origin: Origin,
-    /// What an earlier run left.
-    pub(super) left: Option<Saved>,
-    /// The vectors of the model that training begins from, where they are needed.
-    pub(super) start: Option<&'a StartVectors<'a>>,
-    /// The states of tokens, for the tier that reads them.
-    pub(super) states: Option<&'a dyn States>,
-    /// What heads over terms begin with.
-    pub(super) first: Option<&'a FirstValues>,
-    pub(super) sources: &'a Sources<'a>,
-    pub(super) mined: &'a Mined,
-}
-
-/// What was found out once and is told in the end.
-struct Found {
-    lists: std::collections::BTreeMap<String, Vec<u64>>,
-    dev: Option<Dev>,
-    pairs: usize,
-    held_out: usize,
-    short: u64,
-}
-
-/// Mines, or takes up what was mined.
-pub(super) fn mined(
-    job: &Job<'_>,
-    left: Option<&Saved>,
-    sources: &Sources<'_>,
-    progress: &dyn Progress,
-) -> Result<Mined> {
-    if let Some(saved) = left {
-        return Mined::of(&saved.lists, job.data);
-    }
-    let held_out = held_out(job.data.queries().len(), job.recipe.schedule.dev, job.seed);
-    Mined::new(job.data, job.recipe, held_out, sources, job.seed, progress)
+    pub(super) timetable: Timetable,
+    pub(super) facts: Facts,
+    pub(super) learner: Box<dyn Learner + 'a>,
 }
 
 impl<'a> Session<'a> {
-    /// Puts a run together, or takes up one that was left.
-    pub(super) fn new(job: &'a Job<'a>, beginning: Beginning<'a>) -> Result<Self> {
-        let Beginning { limit, origin, left, start, states, first, sources, mined } = beginning;
-        let recipe = job.recipe;
-        let dev = match &mined.held_out[..] {
-            [] => None,
-            queries => Some(Dev::new(job.data, queries, &mined.pools, !recipe.is_cross()?)?),
-        };
-        let ranker = ranker(job, limit, start, (states, first))?;
-        let trained = mined.trained();
-        let pairs = trained.iter().map(|&q| job.data.positives(q as usize).len()).sum();
-        let parts = CourseParts {
-            data: job.data,
-            recipe,
-            seed: job.seed,
-            judged: &mined.judged,
-            trained,
-            sources,
-            vectors: start.map(|start| start.sides.0),
-            ranker,
-        };
-        let course = Course::new(parts)?;
-        let steps = course.steps_per_epoch * recipe.schedule.epochs as u64;
+    /// Begins a run, or takes up one that was left.
+    pub(super) fn new(beginning: Beginning<'a>, left: Option<Saved>) -> Result<Self> {
+        let Beginning { out, origin, timetable, facts, learner } = beginning;
         // Without patience a run is never stopped; the best parameters are kept all the same.
-        let patience = u32::try_from(recipe.schedule.patience).unwrap_or(u32::MAX);
+        let patience = u32::try_from(timetable.patience).unwrap_or(u32::MAX);
         let patience = if patience == 0 { u32::MAX } else { patience };
-        let found = Found {
-            lists: mined.lists(),
-            dev,
-            pairs,
-            held_out: mined.held_out.len(),
-            short: mined.short,
-        };
         let mut session = Self {
-            rate: Rate::new(recipe.optimiser.schedule.parse()?, steps)?,
+            rate: Rate::new(timetable.schedule, timetable.steps())?,
             stop: EarlyStop::new(patience, 0.0)?,
-            job,
+            out,
             origin,
-            found,
-            course,
+            timetable,
+            facts,
+            learner,
             state: State::default(),
             best: Tensors::new(),
         };
@@ -129,7 +82,7 @@ impl<'a> Session<'a> {
     }
 
     fn restore(&mut self, saved: Saved) -> Result<()> {
-        self.course.restore(&saved.parameters, saved.optimiser)?;
+        self.learner.restore(saved.learner)?;
         self.stop.restore(saved.state.progression);
         for measured in saved.state.evaluations.iter().filter_map(|evaluation| evaluation.dev) {
             self.rate.measure(measured);
@@ -138,7 +91,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Trains until the epochs are over, the held-out queries get no better, or the work is cancelled: then it is saved as
+    /// Trains until the steps are over, the held-out queries get no better, or the work is cancelled: then it is saved as
     /// far as it came.
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
         let ended = self.train(progress);
@@ -150,23 +103,18 @@ impl<'a> Session<'a> {
     }
 
     fn train(&mut self, progress: &dyn Progress) -> Result<()> {
-        let schedule = self.job.recipe.schedule;
-        let per_epoch = self.course.steps_per_epoch;
-        let interval = per_epoch.div_ceil(schedule.evaluations as u64);
-        let total = per_epoch * schedule.epochs as u64;
+        let total = self.timetable.steps();
         if self.state.evaluations.is_empty() {
             self.evaluate(progress)?;
             self.save()?;
         }
         while let (Some(&last), false) = (self.state.evaluations.last(), self.state.over) {
-            // Evaluations stand at the same places of every epoch, and at its end. The steps to the next may be done, where a
-            // run was left while it evaluated.
-            let within = last.step % per_epoch;
-            let next = last.step - within + per_epoch.min((within / interval + 1) * interval);
-            let loss = last.loss.map(|x| format!(", loss {x:.4}")).unwrap_or_default();
-            let dev = last.dev.map(|x| format!(", dev nDCG@10 {x:.4}")).unwrap_or_default();
+            // The steps to the next stop may be done, where a run was left while it evaluated.
+            let after = self.timetable.stops.iter().find(|&&stop| stop > last.step);
+            let next = after.copied().unwrap_or(total);
+            self.learner.prepare(self.state.step, progress)?;
             let left = next - self.state.step;
-            progress.begin(&format!("training to step {next} of {total}{loss}{dev}"), left);
+            progress.begin(&format!("training to step {next} of {total}{}", heard(&last)), left);
             let stepped = self.steps(next, progress);
             progress.end();
             stepped?;
@@ -183,31 +131,24 @@ impl<'a> Session<'a> {
                 return Err(Error::Interrupted);
             }
             let step = self.state.step;
-            let rate = self.job.recipe.optimiser.learning_rate * self.rate.factor(step) as f32;
-            let folder = work_folder(self.job.out);
-            let loss = self.course.step(step, rate);
-            let loss = loss.map_err(|error| self.course.placed(error, step, &folder))?;
-            self.state.losses.0 += loss;
-            self.state.losses.1 += 1;
+            let rate = self.timetable.learning_rate * self.rate.factor(step) as f32;
+            let folder = work_folder(self.out);
+            let loss = self.learner.step(step, rate);
+            if let Some(loss) = loss.map_err(|error| self.learner.placed(error, step, &folder))? {
+                self.state.losses.0 += loss;
+                self.state.losses.1 += 1;
+            }
             self.state.step += 1;
             progress.advance(1);
         }
         Ok(())
     }
 
-    /// Searches with the held-out queries, and keeps the parameters where they do better than any before.
+    /// Has the learner judged, and keeps the parameters where they do better than any before.
     fn evaluate(&mut self, progress: &dyn Progress) -> Result<()> {
-        let mut dev = None;
-        if let Some(held_out) = &self.found.dev {
-            let units = held_out.units(&*self.course.ranker);
-            progress.begin("searching with held-out queries", units);
-            let judged = self.course.evaluated(|course| {
-                let ndcg = held_out.judge(self.job.data, &*course.ranker, progress)?;
-                Ok((ndcg, course.values()))
-            });
-            progress.end();
-            let (ndcg, values) = judged?;
-            dev = Some(ndcg);
+        let found = self.learner.judge(progress)?;
+        let dev = found.dev.as_ref().map(|(ndcg, _)| *ndcg);
+        if let Some((ndcg, values)) = found.dev {
             self.rate.measure(ndcg);
             match self.stop.measure(ndcg) {
                 Verdict::Improved => {
@@ -220,55 +161,45 @@ impl<'a> Session<'a> {
         }
         let (sum, count) = std::mem::take(&mut self.state.losses);
         let loss = (count > 0).then(|| sum / count as f64);
-        self.state.evaluations.push(Evaluation { step: self.state.step, loss, dev });
+        let (step, told_apart) = (self.state.step, found.told_apart);
+        self.state.evaluations.push(Evaluation { step, loss, dev, told_apart });
         Ok(())
     }
 
     fn save(&mut self) -> Result<()> {
         let mut state = self.state.clone();
         state.progression = self.stop.progression();
-        let saved = Saved {
-            state,
-            parameters: self.course.values(),
-            best: self.best.clone(),
-            optimiser: self.course.optimiser(),
-            lists: self.found.lists.clone(),
-        };
-        saved.checkpoint(&self.origin).save(&work_folder(self.job.out))
+        let saved = Saved { state, best: self.best.clone(), learner: self.learner.snapshot() };
+        saved.checkpoint(&self.origin).save(&work_folder(self.out))
     }
 
-    /// Saves the model that did best and takes the checkpoint away.
-    pub(super) fn finish(mut self, out: &Path) -> Result<Trained> {
-        if self.found.held_out > 0 {
-            self.course.set(&self.best)?;
-        } else {
+    /// Saves the model that did best, or the last where nothing is held out, and takes the checkpoint away.
+    pub(super) fn finish(mut self) -> Result<Trained> {
+        let best = (self.facts.held_out > 0).then_some(&self.best);
+        if best.is_none() {
             self.state.kept = self.state.step;
         }
-        let folder = work_folder(out);
+        let folder = work_folder(self.out);
         let whole = folder.join("model");
         if whole.symlink_metadata().is_ok() {
             fs_err::remove_dir_all(&whole)?;
         }
-        let save = |course: &mut Course<'_>| course.ranker.save(&whole);
-        // The best parameters are as they were evaluated; others are as training has them.
-        if self.found.held_out > 0 {
-            save(&mut self.course)?;
-        } else {
-            self.course.evaluated(save)?;
-        }
+        self.learner.save(best, &whole)?;
+        let Facts { pairs, held_out, short, documents } = self.facts;
         let trained = Trained {
             origin: self.origin,
             steps: self.state.step,
             kept: self.state.kept,
             evaluations: self.state.evaluations,
-            pairs: self.found.pairs,
-            held_out: self.found.held_out,
-            short_of_negatives: self.found.short,
+            pairs,
+            held_out,
+            short_of_negatives: short,
+            documents,
         };
         let record = serde_json::to_vec_pretty(&trained).expect("plain numbers and texts");
         write_whole(&whole.join(RECORD), |file| Ok(file.write_all(&record)?))?;
-        fs_err::rename(&whole, out)?;
-        let parent: PathBuf = std::path::absolute(out)?;
+        fs_err::rename(&whole, self.out)?;
+        let parent: PathBuf = std::path::absolute(self.out)?;
         if let Some(parent) = parent.parent() {
             fs_err::File::open(parent)?.sync_all()?;
         }
@@ -277,69 +208,9 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Opens what learns.
-fn ranker<'a>(
-    job: &'a Job<'a>,
-    limit: usize,
-    start: Option<&'a StartVectors<'a>>,
-    (states, first): (Option<&'a dyn States>, Option<&'a FirstValues>),
-) -> Result<Box<dyn Ranker + 'a>> {
-    let encoding = job.recipe.encoding;
-    let freeze_below = encoding.freeze_below;
-    let spec = match job.recipe.ranker()? {
-        RankerSpec::Dual(spec) => spec,
-        RankerSpec::Cross => {
-            let tokens = limit.min(encoding.query_tokens + encoding.document_tokens);
-            let options = TrainableOptions { max_tokens: Some(tokens), freeze_below };
-            let model = TrainableCrossEncoder::open(job.init, &options, job.seed)?;
-            return Ok(Box::new(CrossEncoder::new(job.data, model)));
-        }
-    };
-    let encoder =
-        TrainableEncoder::open(job.init, &TrainableOptions { max_tokens: None, freeze_below })?;
-    let (normalises, epsilon) = (encoder.normalizes(), encoder.epsilon());
-    let mut pooling = Some(pooling(&encoder)?);
-    let body: Box<dyn Body + 'a> = match job.recipe.tier {
-        Tier::Vectors => {
-            pooling = None;
-            let start = start.ok_or(Error::Nothing { what: "vectors of texts" })?;
-            Box::new(Held::new(&start.sides, job.init))
-        }
-        Tier::States => {
-            let states = states.ok_or(Error::Nothing { what: "states of tokens" })?;
-            Box::new(Held::new(states, job.init))
-        }
-        Tier::Model => {
-            let live = Live::new(job.data, encoding, encoder);
-            match first {
-                Some(first) => Box::new(live.with_terms(&first.vocabulary)),
-                None => Box::new(live),
-            }
-        }
-    };
-    let materials = Materials::without_terms(body.columns(), pooling, job.seed);
-    let materials = Materials { epsilon, ..materials };
-    let mut matching = spec.build(&materials.with_terms(body.vocabulary()))?;
-    if let Some(FirstValues { learned, .. }) = first {
-        matching.parameters().into_iter().try_for_each(|parameter| parameter.set(learned))?;
-    }
-    let sees_unit_length = job.recipe.tier == Tier::Vectors;
-    // Where training cuts texts is a matter of cost: what is saved reads as much as the model that was there.
-    let facts = DirectoryFacts { normalises, sees_unit_length, tokens: [limit; 2] };
-    let dual = DualEncoder::new(body, matching, facts);
-    if !dual.has_layout() {
-        let matching = job.recipe.matching.clone();
-        return Err(Error::from(RunError::NoLayout { matching }));
-    }
-    Ok(Box::new(dual))
-}
-
-/// Finds the head that makes of states what the model's directory says.
-fn pooling(encoder: &TrainableEncoder) -> Result<Pooling> {
-    match encoder.pooling() {
-        [model::Pooling::Mean] => Ok(Pooling::Mean),
-        [model::Pooling::Cls] => Ok(Pooling::Cls),
-        [model::Pooling::LastToken] => Ok(Pooling::Last),
-        other => Err(Error::from(RunError::Pooling { found: format!("{other:?}") })),
-    }
+/// What the last evaluation found, for the name of a task.
+fn heard(last: &Evaluation) -> String {
+    let of = |what: &str, x: Option<f64>| x.map(|x| format!(", {what} {x:.4}")).unwrap_or_default();
+    let loss = of("loss", last.loss);
+    loss + &of("dev nDCG@10", last.dev) + &of("views told apart", last.told_apart)
 }

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::optimiser::{State as OptimiserState, Tensors};
 use crate::run::RunError;
 use crate::run::checkpoint::Checkpoint;
+use crate::run::learner::Snapshot;
 use crate::run::record::{Evaluation, Origin};
 use crate::schedule::Progression;
 
@@ -28,31 +29,33 @@ pub(super) struct State {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Saved {
     pub(super) state: State,
-    /// The parameters that move, as they are.
-    pub(super) parameters: Tensors,
-    /// The same as they were when they did best; empty where nothing is held out.
+    /// The parameters that move, as they were when they did best; empty where nothing is held out.
     pub(super) best: Tensors,
-    pub(super) optimiser: OptimiserState,
-    /// Lists of numbers that were found once.
-    pub(super) lists: BTreeMap<String, Vec<u64>>,
+    pub(super) learner: Snapshot,
 }
 
 const PARAMETER: &str = "parameter/";
 const BEST: &str = "best/";
 const OPTIMISER: &str = "optimiser/";
+const OTHER: &str = "other/";
 const LIST: &str = "list/";
 
 impl Saved {
     /// Writes it down, with what the run is of.
     pub(super) fn checkpoint(self, origin: &Origin) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
-        let named =
-            [(PARAMETER, self.parameters), (BEST, self.best), (OPTIMISER, self.optimiser.tensors)];
+        let Snapshot { parameters, optimiser, others, lists } = self.learner;
+        let named = [
+            (PARAMETER, parameters),
+            (BEST, self.best),
+            (OPTIMISER, optimiser.tensors),
+            (OTHER, others),
+        ];
         for (prefix, values) in named {
             let values = values.into_iter().map(|(name, x)| (format!("{prefix}{name}"), x));
             checkpoint.tensors.extend(values);
         }
-        for (prefix, numbers) in [(OPTIMISER, self.optimiser.counters), (LIST, self.lists)] {
+        for (prefix, numbers) in [(OPTIMISER, optimiser.counters), (LIST, lists)] {
             let numbers = numbers.into_iter().map(|(name, x)| (format!("{prefix}{name}"), x));
             checkpoint.counters.extend(numbers);
         }
@@ -102,11 +105,12 @@ impl Saved {
             over: over == 1,
         };
         let tensors = |prefix| taken(&mut checkpoint.tensors, prefix);
-        let [parameters, best, moments] = [PARAMETER, BEST, OPTIMISER].map(tensors);
+        let [parameters, best, moments, others] = [PARAMETER, BEST, OPTIMISER, OTHER].map(tensors);
         let [counters, lists] =
             [OPTIMISER, LIST].map(|prefix| taken(&mut checkpoint.counters, prefix));
         let optimiser = OptimiserState { tensors: moments, counters };
-        Ok(Self { state, parameters, best, optimiser, lists })
+        let learner = Snapshot { parameters, optimiser, others, lists };
+        Ok(Self { state, best, learner })
     }
 }
 
@@ -145,17 +149,18 @@ mod tests {
         let state = State {
             step: 5,
             losses: (1.0 / 3.0, 2),
-            evaluations: vec![Evaluation { step: 0, loss: None, dev: Some(0.1 + 0.2) }],
+            evaluations: vec![Evaluation { dev: Some(0.1 + 0.2), ..Evaluation::default() }],
             progression: Progression { best: Some(-0.0), stale: 3 },
             kept: 4,
             over: true,
         };
         let mut saved = Saved { state, ..Saved::default() };
-        saved.parameters.insert("a".into(), vec![1.0]);
+        saved.learner.parameters.insert("a".into(), vec![1.0]);
         saved.best.insert("a".into(), vec![2.0]);
-        saved.optimiser.tensors.insert("a#first".into(), vec![3.0]);
-        saved.optimiser.counters.insert("a#count".into(), vec![4]);
-        saved.lists.insert("dev".into(), vec![5, 6]);
+        saved.learner.optimiser.tensors.insert("a#first".into(), vec![3.0]);
+        saved.learner.optimiser.counters.insert("a#count".into(), vec![4]);
+        saved.learner.others.insert("a".into(), vec![7.0]);
+        saved.learner.lists.insert("dev".into(), vec![5, 6]);
         let checkpoint = saved.clone().checkpoint(&origin());
         assert_eq!(Saved::of(checkpoint, &origin()).unwrap(), saved);
     }

@@ -8,7 +8,7 @@ use crate::body::{Bag, PieceTexts};
 use crate::claim::Examination;
 use crate::error::{Error, Result};
 use crate::matching::{MatchingSpec, Materials};
-use crate::pretraining::{Pretraining, ViewCourse, ViewParts};
+use crate::pretraining::{Learning, Pretraining, ViewCourse, ViewParts};
 use crate::random::{Purpose, Random};
 use crate::recipe::Recipe;
 use crate::schedule::Rate;
@@ -112,7 +112,8 @@ impl Job<'_> {
     fn run(&self, examination: &Examination<'_>, keeps_table: bool) -> Result<Learned> {
         let (texts, init) = (pieces(self.subject)?, self.subject.parts().init);
         let Self { subject, recipe, plan, seed, .. } = *self;
-        let mut course = ViewCourse::new(ViewParts { texts, init, plan, recipe, seed })?;
+        let learning = Learning::of(recipe)?;
+        let mut course = ViewCourse::new(ViewParts { texts, init, plan, learning, seed })?;
         let mut run = Run::default();
         run.notes.insert(APART_BEFORE, course.told_apart(OBSERVED)?);
         run.notes.insert(SHARED, course.shared(OBSERVED));

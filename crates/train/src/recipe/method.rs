@@ -1,0 +1,109 @@
+//! Recipes of any kind, by name.
+
+use std::fmt;
+
+use ecphory_core::nearest::nearest;
+use toml::Table;
+
+use super::written::{self, Written};
+use super::{NAMED, Recipe, RecipeError, ViewRecipe};
+use crate::error::{Error, Result};
+
+/// A recipe of any kind: which of them a file is, its settings say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// From judged pairs.
+    Pairs(Recipe),
+    /// From views of documents, without labels.
+    Views(ViewRecipe),
+}
+
+/// The recipes that are built in and do not learn from pairs alone, each with its file.
+const OTHERS: [(&str, &str); 1] = [("contriever", include_str!("contriever.toml"))];
+
+impl Method {
+    /// Returns a recipe that is built in.
+    ///
+    /// # Errors
+    /// Where none has this name.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = NAMED.iter().chain(&OTHERS).find(|(known, _)| *known == name);
+        let (_, text) = found.ok_or_else(|| {
+            Error::from(RecipeError::UnknownRecipe {
+                name: name.to_owned(),
+                nearest: nearest(name, Self::names()).map(str::to_owned),
+            })
+        })?;
+        Self::parse(name, text)
+    }
+
+    /// Returns the names of all recipes that are built in.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.iter().chain(&OTHERS).map(|(name, _)| *name)
+    }
+
+    /// Reads a recipe from TOML; `source` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Recipe::parse`].
+    pub fn parse(source: &str, text: &str) -> Result<Self> {
+        let table: Table = toml::from_str(text).map_err(|error| {
+            Error::from(RecipeError::Recipe { source_name: source.to_owned(), error })
+        })?;
+        if table.contains_key("view") {
+            return written::parse(source, text).map(Self::Views);
+        }
+        written::parse(source, text).map(Self::Pairs)
+    }
+
+    /// Changes settings, each given as `key=value`.
+    ///
+    /// # Errors
+    /// As [`Recipe::with`]; a setting that only recipes of another kind have says so.
+    pub fn with<'a>(&self, assignments: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        match self {
+            Self::Pairs(recipe) => recipe.with(assignments).map(Self::Pairs),
+            Self::Views(recipe) => {
+                let why = "learns from views of documents and reads no labels";
+                changed(recipe, &recipe.name, why, assignments).map(Self::Views)
+            }
+        }
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Pairs(recipe) => &recipe.name,
+            Self::Views(recipe) => &recipe.name,
+        }
+    }
+}
+
+/// Changes settings of a recipe that lacks some which others have.
+fn changed<'a, R: Written>(
+    recipe: &R,
+    name: &str,
+    why: &'static str,
+    assignments: impl IntoIterator<Item = &'a str>,
+) -> Result<R> {
+    written::with(recipe, assignments).map_err(|error| match error {
+        Error::Recipe(RecipeError::UnknownSetting { key, nearest }) => {
+            let is_foreign = Recipe::named("dense").is_ok_and(|dense| written::has(&dense, &key));
+            Error::from(if is_foreign {
+                RecipeError::ForeignSetting { key, name: name.to_owned(), why }
+            } else {
+                RecipeError::UnknownSetting { key, nearest }
+            })
+        }
+        error => error,
+    })
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pairs(recipe) => recipe.fmt(f),
+            Self::Views(recipe) => recipe.fmt(f),
+        }
+    }
+}
