@@ -7,8 +7,8 @@ use ecphory_eval::Dataset;
 use ecphory_model::CrossEncoder;
 use ecphory_train::teacher::{StoredScores, Teacher};
 use ecphory_train::{
-    ForeignKind, ForeignSource, Ids, Job, Judgment, Recipe, Source, Sources, Text, Trained,
-    TrainingData, ViewRecipe, train_from_views,
+    ForeignKind, ForeignSource, Ids, Job, Judgment, Recipe, RoundRecipe, Source, Sources, Text,
+    Trained, TrainingData, ViewRecipe, train_from_views, train_in_rounds,
 };
 use rustc_hash::FxHashSet;
 
@@ -53,14 +53,43 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<(Trained, Vec<Skipped>)> {
         let init = self.models().resolve(&request.init)?;
+        let foreign = request.recipe.foreign_sources(!CrossEncoder::opens(&init)?)?;
+        let train = |job: &Job<'_>| ecphory_train::train(job, progress);
+        self.train_beside(dataset, (request, &init), foreign, progress, &train)
+    }
+
+    /// Trains a retriever in rounds against a ranker, as [`Engine::train`] does without one.
+    ///
+    /// # Errors
+    /// As [`Engine::train`].
+    pub fn train_in_rounds(
+        &self,
+        dataset: &Dataset,
+        request: &TrainingRequest<RoundRecipe>,
+        progress: &dyn Progress,
+    ) -> Result<(Trained, Vec<Skipped>)> {
+        let init = self.models().resolve(&request.init)?;
+        let foreign = request.recipe.foreign_sources();
+        let train = |job: &Job<'_, RoundRecipe>| train_in_rounds(job, progress);
+        self.train_beside(dataset, (request, &init), foreign, progress, &train)
+    }
+
+    /// Trains with the sources that have to be handed in.
+    fn train_beside<R>(
+        &self,
+        dataset: &Dataset,
+        (request, init): (&TrainingRequest<R>, &Path),
+        foreign: Vec<ForeignSource>,
+        progress: &dyn Progress,
+        train: &dyn Fn(&Job<'_, R>) -> ecphory_train::Result<Trained>,
+    ) -> Result<(Trained, Vec<Skipped>)> {
         let (data, skipped) = training_data(dataset, request.skip_bad, progress)?;
         let ids = |texts: &[Text]| texts.iter().map(|text| text.id.clone()).collect::<Vec<_>>();
         let documents = Ids::of_documents(ids(data.documents()))?;
         let queries = Ids::of_queries(ids(data.queries()))?;
         let texts: Vec<&str> = data.queries().iter().map(|query| &*query.text).collect();
         let (mut scorers, mut rankers) = (Vec::new(), Vec::new());
-        let makes_vectors = !CrossEncoder::opens(&init)?;
-        for ForeignSource { name, kind } in request.recipe.foreign_sources(makes_vectors)? {
+        for ForeignSource { name, kind } in foreign {
             match (kind, &request.reader) {
                 (ForeignKind::Scores(path), _) => {
                     let scores = StoredScores::read(&path, &queries, &documents)?;
@@ -99,7 +128,7 @@ impl Engine {
         let job = Job {
             data: &data,
             recipe: &request.recipe,
-            init: &init,
+            init,
             out: Path::new(&request.out),
             seed: request.seed,
             sources: &sources,
@@ -107,8 +136,7 @@ impl Engine {
             pool: self.pool(),
             resume: request.resume,
         };
-        let trained = ecphory_train::train(&job, progress)?;
-        Ok((trained, skipped))
+        Ok((train(&job)?, skipped))
     }
 
     /// Trains on the documents of a file alone, as [`Engine::train`] does on pairs; the request's `reader` is of no use here.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::backbone::BackboneConfig;
 use crate::convert::{NewTensor, sync, whole_directory, write_tensors};
@@ -124,7 +124,12 @@ impl WordPieces {
             let kind = "sentence_transformers.models.StaticEmbedding";
             let module = json!([{"idx": 0, "name": "0", "path": "", "type": kind}]);
             json::write(&partial.join(MODULES), &module)?;
-            fs_err::copy(&self.tokenizer, partial.join(TOKENIZER))?;
+            // Where a transformer stops reading, or fills up, is nothing to a table.
+            let mut tokenizer: Value = json::read(&self.tokenizer)?;
+            for setting in ["truncation", "padding"] {
+                tokenizer[setting] = Value::Null;
+            }
+            json::write(&partial.join(TOKENIZER), &tokenizer)?;
             write_tensors(&[table], &partial.join(WEIGHTS))?;
             sync(partial)
         })

@@ -22,6 +22,7 @@ mod lines;
 pub mod loss;
 pub mod matching;
 pub mod miner;
+mod opponent;
 pub mod optimiser;
 mod pretraining;
 pub mod ragged;
@@ -48,13 +49,13 @@ pub use error::{Error, Result};
 pub use ids::Ids;
 pub use lines::LineError;
 pub use recipe::{
-    Algorithm, Batches, Descent, Encoding, ForeignKind, ForeignSource, Method, Negatives,
-    Optimisation, PairDraw, Recipe, RecipeError, Schedule, Steps, Tier, ViewBatches, ViewEncoding,
-    ViewRecipe,
+    Algorithm, Batches, Descent, Encoding, ForeignKind, ForeignSource, Found, HeldOut, Lengths,
+    Method, Negatives, Optimisation, OwnCandidates, PairDraw, RankerNetwork, Recipe, RecipeError,
+    RoundRecipe, Schedule, Steps, Tier, Turns, ViewBatches, ViewEncoding, ViewRecipe, WarmUp,
 };
 pub use run::{
     Evaluation, Job, Origin, RunError, Trained, VIEWS_JUDGED, encoders_within, train,
-    train_from_views,
+    train_from_views, train_in_rounds,
 };
 pub use source::{ScoreMatrix, Source, Sources};
 pub use vectors::Vectors;

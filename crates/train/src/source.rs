@@ -136,16 +136,19 @@ impl ScoreMatrix {
     }
 }
 
+/// Returns the best documents, given the scores of all.
+pub(crate) fn ranked(scores: &[f32], depth: usize) -> Vec<Candidate> {
+    let mut top = TopK::new(depth);
+    for (document, &score) in (0..).zip(scores) {
+        top.offer(score, document);
+    }
+    let sorted = top.into_sorted().into_iter();
+    sorted.map(|one| Candidate { document: one.item, score: one.score }).collect()
+}
+
 impl Searcher for ScoreMatrix {
     fn search(&self, queries: &[u32], depth: usize) -> Result<Vec<Vec<Candidate>>> {
-        let ranking = |&query: &u32| {
-            let mut top = TopK::new(depth);
-            for (document, &score) in (0..).zip(self.row(query)?) {
-                top.offer(score, document);
-            }
-            let sorted = top.into_sorted().into_iter();
-            Ok(sorted.map(|one| Candidate { document: one.item, score: one.score }).collect())
-        };
+        let ranking = |&query: &u32| Ok(ranked(self.row(query)?, depth));
         queries.par_iter().map(ranking).collect()
     }
 }

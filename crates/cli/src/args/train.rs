@@ -10,7 +10,7 @@ use clap::Args;
     after_help = "Examples:\n  ecphory train dense --data scifact --init minilm --out models/scifact\n  ecphory train dense --print-recipe\n  ecphory compare --data scifact --channel before:dense=minilm --channel after:dense=models/scifact --pipeline before --pipeline after\n\nThe output is a model directory: `--channel dense=models/scifact` indexes with it, `ecphory models show models/scifact` says what it is, and sentence-transformers opens it. training.json in it says from what, with which recipe and seed it was made.\n\nUntil it is whole, the work is in OUT.training; --resume goes on after an interruption, to the same bits."
 )]
 pub struct Train {
-    /// A recipe: dense, sparse, late, cross, tas-b, inference-free, cet, jacolbert25, contriever (without labels), or a file in TOML.
+    /// A recipe: dense, sparse, late, cross, tas-b, inference-free, cet, jacolbert25, ar2, contriever (without labels), or a file in TOML.
     pub recipe: String,
     /// The data set, by name or as a directory in the layout of BEIR.
     #[arg(long, value_name = "NAME", required_unless_present = "print_recipe")]

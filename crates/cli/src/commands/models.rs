@@ -143,7 +143,7 @@ fn in_words(trained: &Trained) -> anyhow::Result<String> {
     let Trained { origin, steps, kept, pairs, documents, .. } = trained;
     let seen = match recipe {
         Method::Views(_) => format!("views of {documents} documents"),
-        Method::Pairs(_) => format!("{pairs} pairs"),
+        Method::Pairs(_) | Method::Rounds(_) => format!("{pairs} pairs"),
     };
     let init = origin.init.get(..12).unwrap_or(&origin.init);
     Ok(format!(

@@ -7,7 +7,7 @@ use std::time::Instant;
 use ecphory::eval::Dataset;
 use ecphory::model::{CrossEncoder, LateEncoder, SparseEncoder};
 use ecphory::read::Skipped;
-use ecphory::train::{Evaluation, ForeignKind, Method, Recipe, Trained};
+use ecphory::train::{Evaluation, ForeignKind, ForeignSource, Method, Trained};
 use ecphory::{ErrorKind, Reader, TrainingRequest};
 use fs_err as fs;
 use serde_json::json;
@@ -49,11 +49,18 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
     };
     let ended = match method {
         Method::Pairs(recipe) => {
-            let split = args.split.as_deref().unwrap_or(SPLIT);
-            let dataset = context.dataset_split(data, Some(split))?;
-            let reader = reader(args, (&recipe, init), &dataset, context)?;
+            let dataset = labelled(args, data, context)?;
+            let makes_vectors = !CrossEncoder::opens(&context.engine.models().resolve(init)?)?;
+            let foreign = recipe.foreign_sources(makes_vectors)?;
+            let reader = reader(args, (&foreign, makes_vectors), init, &dataset, context)?;
             let request = request(args, (init, out), recipe, reader);
             context.engine.train(&dataset, &request, context.progress())
+        }
+        Method::Rounds(recipe) => {
+            let dataset = labelled(args, data, context)?;
+            let reader = reader(args, (&recipe.foreign_sources(), true), init, &dataset, context)?;
+            let request = request(args, (init, out), recipe, reader);
+            context.engine.train_in_rounds(&dataset, &request, context.progress())
         }
         Method::Views(recipe) => {
             if !args.channels.is_empty() {
@@ -80,6 +87,10 @@ pub fn train(args: &Train, context: &Context) -> anyhow::Result<()> {
     }
 }
 
+fn labelled(args: &Train, data: &str, context: &Context) -> anyhow::Result<Dataset> {
+    context.dataset_split(data, Some(args.split.as_deref().unwrap_or(SPLIT)))
+}
+
 fn request<R>(
     args: &Train,
     (init, out): (&str, &Path),
@@ -100,13 +111,11 @@ fn request<R>(
 /// The documents of the data set with the channels that the recipe may name; `None` where it names only what a run has by itself.
 fn reader(
     args: &Train,
-    (recipe, init): (&Recipe, &str),
+    (named, makes_vectors): (&[ForeignSource], bool),
+    init: &str,
     dataset: &Dataset,
     context: &Context,
 ) -> anyhow::Result<Option<Reader>> {
-    let directory = context.engine.models().resolve(init)?;
-    let makes_vectors = !CrossEncoder::opens(&directory)?;
-    let named = recipe.foreign_sources(makes_vectors)?;
     let mut rankers = named.iter().filter(|source| source.kind == ForeignKind::Ranker).peekable();
     if rankers.peek().is_none() {
         return if args.channels.is_empty() {

@@ -274,6 +274,35 @@ fn a_corpus_alone_makes_a_model_that_goes_wherever_a_model_goes() {
 }
 
 #[test]
+fn rounds_of_two_players_make_a_retriever() {
+    let place = place();
+    let run = |out: &'static str, more: &[&'static str]| {
+        let mut arguments =
+            vec!["train", "ar2", "--data", "./set", "--init", "./tiny", "--out", out];
+        for setting in ["warm_up.retriever=3", "rounds.count=2", "rounds.retriever=3"] {
+            arguments.extend(["--set", setting]);
+        }
+        arguments.extend(more);
+        arguments
+    };
+    let trained = place.json(&run("retriever", &[]));
+    let evaluations = trained["training"]["evaluations"].as_array().unwrap();
+    assert_eq!(evaluations.len(), 1 + 1 + 2, "{trained}");
+    assert_eq!(trained["training"]["pairs"], 18, "{trained}");
+    let shown = place.ok(&["models", "show", "./retriever"]);
+    assert!(shown.contains("by `ar2` on 18 pairs"), "{shown}");
+    // What it learned is a module of the directory.
+    assert!(place.path("retriever/3_Dense/model.safetensors").is_file());
+    place.ok(&["index", "t.ecp", "set/corpus.jsonl", "--channel", "dense=./retriever"]);
+    assert!(place.ok(&["search", "t.ecp", "a cat", "--pipeline", "dense % 3"]).contains('d'));
+    let told = place.fails(2, &run("out", &["--set", "negatives.from=bm25"]));
+    assert!(told.contains("`ar2` has no setting `negatives.from`"), "{told}");
+    let told =
+        place.fails(2, &run("out", &["--set", "ranker.sees=[\"dense\"]", "--channel", "bm25"]));
+    assert!(told.contains("--channel"), "{told}");
+}
+
+#[test]
 fn an_absolute_path_is_no_name() {
     let place = place();
     let set = place.path("set");
@@ -292,7 +321,7 @@ fn a_printed_recipe_is_a_recipe() {
     assert!(printed.contains("epochs = 1"), "{printed}");
     place.write("mine.toml", &printed);
     assert_eq!(place.ok(&["train", "mine.toml", "--print-recipe"]), printed);
-    for name in ["contriever"] {
+    for name in ["contriever", "ar2"] {
         let printed = place.ok(&["train", name, "--print-recipe"]);
         place.write("other.toml", &printed);
         assert_eq!(place.ok(&["train", "other.toml", "--print-recipe"]), printed);

@@ -54,6 +54,10 @@ fn a_saved_table_is_a_static_encoder() {
         let row = if piece == cat { &vec![2.0; columns] } else { &row };
         mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x / found.len() as f32);
     }
+    // No reader of the directory cuts or fills up a text.
+    let tokenizer = fs_err::read_to_string(out.join("tokenizer.json")).unwrap();
+    let tokenizer: serde_json::Value = serde_json::from_str(&tokenizer).unwrap();
+    assert!(tokenizer["truncation"].is_null() && tokenizer["padding"].is_null());
     let vector = encode(&encoder, &["the cat and a dog"], Role::Query);
     assert!(vector.iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6), "{vector:?} {mean:?}");
     let again = pieces.save(&out, &[], &[]).unwrap_err();

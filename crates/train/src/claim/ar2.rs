@@ -8,16 +8,17 @@
 //! All arms have the same warm-up, and as many steps of the retriever over as many candidates of its own.
 
 mod game;
-mod ranker;
 #[cfg(test)]
 mod tests;
 
+use ecphory_core::Silent;
+
 use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, Plan, greater};
 use crate::error::Result;
+use crate::opponent::{Features, OpponentSettings};
 use crate::recipe::Recipe;
 use crate::study::{Arm, Mechanism, Subject, Trial};
 use game::{Game, MARGINS, Rules};
-use ranker::Features;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "ar2",
@@ -38,6 +39,20 @@ const ADVERSARIAL: &str = "adversarial alone";
 const UNREFRESHED: &str = "AR2, static candidates";
 
 const TAUGHT: &str = "teachers=[\"ranker\"]";
+
+/// The rankers whose scores the ranker sees.
+const SEEN: [&str; 3] = ["dense", "bm25", "maxsim"];
+/// The same for all arms.
+const NETWORK: OpponentSettings = OpponentSettings { hidden: 32, rate: 1e-3, decay: 0.01 };
+
+/// What the ranker sees of the pairs of a subject.
+fn features<'a>(subject: &'a Subject<'_>) -> Result<Features<'a>> {
+    let data = subject.data();
+    let documents: Vec<u32> = (0..data.documents().len() as u32).collect();
+    let sources = subject.sources();
+    let seen = SEEN.map(|name| sources.teacher(name)).into_iter().collect::<Result<Vec<_>>>()?;
+    Features::new(data, *subject.vectors(), &seen, &documents, &Silent)
+}
 
 fn rules() -> Result<Rules> {
     let warm_up = Recipe::named("dense")?.with([
@@ -85,7 +100,7 @@ fn examine(examination: &Examination<'_>) -> Result<Findings> {
     };
     let mut findings = Findings::default();
     for subject in examination.subjects {
-        let features = Features::of(subject)?;
+        let features = features(subject)?;
         let runner = |trial: &Trial<'_>| {
             let Some(recipe) = &trial.arm.recipe else { return trial.run() };
             let refreshes = ![STATIC, UNREFRESHED].contains(&trial.arm.name.as_str());

@@ -6,7 +6,7 @@ use ecphory_core::nearest::nearest;
 use toml::Table;
 
 use super::written::{self, Written};
-use super::{NAMED, Recipe, RecipeError, ViewRecipe};
+use super::{NAMED, Recipe, RecipeError, RoundRecipe, ViewRecipe};
 use crate::error::{Error, Result};
 
 /// A recipe of any kind: which of them a file is, its settings say.
@@ -16,10 +16,13 @@ pub enum Method {
     Pairs(Recipe),
     /// From views of documents, without labels.
     Views(ViewRecipe),
+    /// From judged pairs, against a ranker.
+    Rounds(RoundRecipe),
 }
 
 /// The recipes that are built in and do not learn from pairs alone, each with its file.
-const OTHERS: [(&str, &str); 1] = [("contriever", include_str!("contriever.toml"))];
+const OTHERS: [(&str, &str); 2] =
+    [("contriever", include_str!("contriever.toml")), ("ar2", include_str!("ar2.toml"))];
 
 impl Method {
     /// Returns a recipe that is built in.
@@ -53,6 +56,9 @@ impl Method {
         if table.contains_key("view") {
             return written::parse(source, text).map(Self::Views);
         }
+        if table.contains_key("rounds") {
+            return written::parse(source, text).map(Self::Rounds);
+        }
         written::parse(source, text).map(Self::Pairs)
     }
 
@@ -67,6 +73,10 @@ impl Method {
                 let why = "learns from views of documents and reads no labels";
                 changed(recipe, &recipe.name, why, assignments).map(Self::Views)
             }
+            Self::Rounds(recipe) => {
+                let why = "learns from its ranker, over what the retriever finds";
+                changed(recipe, &recipe.name, why, assignments).map(Self::Rounds)
+            }
         }
     }
 
@@ -75,6 +85,7 @@ impl Method {
         match self {
             Self::Pairs(recipe) => &recipe.name,
             Self::Views(recipe) => &recipe.name,
+            Self::Rounds(recipe) => &recipe.name,
         }
     }
 }
@@ -104,6 +115,7 @@ impl fmt::Display for Method {
         match self {
             Self::Pairs(recipe) => recipe.fmt(f),
             Self::Views(recipe) => recipe.fmt(f),
+            Self::Rounds(recipe) => recipe.fmt(f),
         }
     }
 }

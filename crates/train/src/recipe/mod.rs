@@ -4,10 +4,12 @@
 //! the TOML that would give it again; single settings are changed by `key=value` ([`Recipe::with`]), where the
 //! key is the path of a setting that is there (`optimiser.learning_rate=1e-5`).
 //!
-//! A [`Recipe`] learns from judged pairs. A [`ViewRecipe`] learns without labels. [`Method`] is either of them.
+//! A [`Recipe`] learns from judged pairs. A [`ViewRecipe`] learns without labels, a [`RoundRecipe`] against a
+//! ranker. [`Method`] is any of them.
 
 mod method;
 mod problem;
+mod rounds;
 mod settings;
 mod views;
 mod written;
@@ -19,6 +21,10 @@ use ecphory_core::nearest::nearest;
 use crate::error::{Error, Result};
 pub use method::Method;
 pub use problem::RecipeError;
+pub use rounds::{
+    Found, HeldOut, Lengths, OwnCandidates, RankerNetwork, RoundRecipe, Turns, WarmUp,
+};
+pub(crate) use rounds::{RANKER, RETRIEVER};
 pub use settings::{
     Algorithm, Batches, Encoding, ForeignKind, ForeignSource, Negatives, Optimisation, PairDraw,
     Recipe, Schedule, Tier,

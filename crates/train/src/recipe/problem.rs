@@ -3,6 +3,8 @@
 use ecphory_core::ErrorKind;
 use ecphory_core::nearest::hint;
 
+use crate::loss::LossError;
+
 /// Why a recipe is none.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -50,6 +52,15 @@ pub enum RecipeError {
         name: String,
         /// What the recipe does instead.
         why: &'static str,
+    },
+
+    /// A loss reads what batches of the recipe do not have.
+    #[error("{key}: {error}")]
+    UnfitLoss {
+        /// The setting.
+        key: &'static str,
+        /// What the loss says of the smallest batch.
+        error: LossError,
     },
 
     /// A setting has a value that means nothing.

@@ -195,7 +195,7 @@ impl Encoding {
 }
 
 /// Two queries with a candidate each, and as many teachers as a recipe has.
-pub(super) fn smallest_batch(shared: bool, teachers: usize) -> Result<Block> {
+fn smallest_batch(shared: bool, teachers: usize) -> Result<Block> {
     let teacher = Teacher::of_all(vec![1.0, 0.0, 0.0, 1.0]);
     let columns = if shared { Columns::Shared(vec![Some(0), Some(1)]) } else { Columns::Own };
     Ok(Block::new(BlockParts {
@@ -207,6 +207,39 @@ pub(super) fn smallest_batch(shared: bool, teachers: usize) -> Result<Block> {
         columns,
         ..BlockParts::default()
     })?)
+}
+
+/// Checks that a loss can be read, and reads nothing that batches do not have.
+pub(super) fn check_loss(
+    key: &'static str,
+    formula: &str,
+    shared: bool,
+    teachers: usize,
+) -> Result<()> {
+    let smallest = smallest_batch(shared, teachers)?;
+    match formula.parse::<Loss>()?.evaluate(&smallest) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::from(RecipeError::UnfitLoss { key, error })),
+    }
+}
+
+impl ForeignSource {
+    /// Tells by names what has to be handed in, once each.
+    pub(super) fn of_names(mut names: Vec<String>, makes_vectors: bool) -> Vec<Self> {
+        names.sort();
+        names.dedup();
+        names.retain(|name| name != RANDOM && (name != DENSE || !makes_vectors));
+        let source = |name: String| {
+            let within = |call: &str| name.strip_prefix(call)?.strip_suffix(')');
+            let kind = match (within("file("), within("cross(")) {
+                (Some(path), _) => ForeignKind::Scores(path.into()),
+                (_, Some(model)) => ForeignKind::CrossEncoder(model.to_owned()),
+                _ => ForeignKind::Ranker,
+            };
+            Self { name, kind }
+        };
+        names.into_iter().map(source).collect()
+    }
 }
 
 impl Recipe {
@@ -282,19 +315,7 @@ impl Recipe {
         if self.negatives.ratio > 0.0 {
             names.push(DENSE.to_owned());
         }
-        names.sort();
-        names.dedup();
-        names.retain(|name| name != RANDOM && (name != DENSE || !makes_vectors));
-        let source = |name: String| {
-            let within = |call: &str| name.strip_prefix(call)?.strip_suffix(')');
-            let kind = match (within("file("), within("cross(")) {
-                (Some(path), _) => ForeignKind::Scores(path.into()),
-                (_, Some(model)) => ForeignKind::CrossEncoder(model.to_owned()),
-                _ => ForeignKind::Ranker,
-            };
-            ForeignSource { name, kind }
-        };
-        Ok(names.into_iter().map(source).collect())
+        Ok(ForeignSource::of_names(names, makes_vectors))
     }
 
     /// Returns whether the vectors of the model that training begins from are needed beyond its beginning.
@@ -318,8 +339,11 @@ impl Recipe {
         let teachers = self.teachers()?.len();
         self.debias()?;
         // Better said now than after the mining.
-        let smallest = smallest_batch(self.batches.shared, teachers)?;
-        self.loss.parse::<Loss>()?.evaluate(&smallest)?;
+        let shared = self.batches.shared;
+        check_loss("loss", &self.loss, shared, teachers)?;
+        if !self.part_loss.is_empty() {
+            check_loss("part_loss", &self.part_loss, shared, teachers)?;
+        }
         let within = [
             (
                 "part_loss",
@@ -332,9 +356,6 @@ impl Recipe {
                 "at least one where batches.pairs is margin-bins",
             ),
         ];
-        if let Some(loss) = self.part_loss()? {
-            loss.evaluate(&smallest)?;
-        }
         let is_gated = |chain: &ChainSpec| chain.0.contains(&HeadSpec::Gate);
         let has_gates = branches.iter().any(|branch| is_gated(&branch.document));
         let needs_gates = self.penalty()?.is_some_and(|one| one.kind == PenaltyKind::Gates);

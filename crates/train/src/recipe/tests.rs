@@ -58,5 +58,7 @@ fn recipes_of_all_kinds_print_as_what_gives_them_again() {
     let text = Method::named("contriever").unwrap().to_string().replace("keys", "kees");
     let unknown = Method::parse("mine.toml", &text).unwrap_err().to_string();
     assert!(unknown.contains("mine.toml") && unknown.contains("kees"), "{unknown}");
-    let Method::Views(_) = Method::named("contriever").unwrap() else { panic!("another kind") };
+    assert!(matches!(Method::named("contriever").unwrap(), Method::Views(_)));
+    assert!(matches!(Method::named("ar2").unwrap(), Method::Rounds(_)));
+    assert!(matches!(Method::named("dense").unwrap(), Method::Pairs(_)));
 }

@@ -4,11 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::{finite_from_zero, first_outside, smallest_batch};
+use super::settings::{check_loss, finite_from_zero, first_outside};
 use super::written::{self, Written};
 use crate::error::Result;
 use crate::head::Pooling;
-use crate::loss::Loss;
 use crate::matching::{BranchSpec, Comparison, HeadSpec, MatchingSpec};
 use crate::pretraining::{Keys, Learning, Pretraining};
 use crate::schedule as rate;
@@ -134,8 +133,7 @@ impl Written for ViewRecipe {
         self.view.parse::<ViewSpec>()?;
         self.keys.parse::<Keys>()?;
         // Better said now than after the corpus was read.
-        self.loss.parse::<Loss>()?.evaluate(&smallest_batch(true, 0)?)?;
-        Ok(())
+        check_loss("loss", &self.loss, true, 0)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::vectors::Vectors;
 pub(crate) struct Course<'a> {
     data: &'a TrainingData,
     recipe: &'a Recipe,
+    seed: u64,
     loss: Loss,
     part_loss: Option<Loss>,
     penalty: Option<PenaltySpec>,
@@ -61,12 +62,12 @@ enum Draw {
 }
 
 /// What a course is put together from.
-pub(crate) struct CourseParts<'a> {
+pub(crate) struct CourseParts<'a, 'm> {
     pub(crate) data: &'a TrainingData,
     pub(crate) recipe: &'a Recipe,
     pub(crate) seed: u64,
     /// For every query of the data, what it is trained with.
-    pub(crate) judged: &'a [Judged],
+    pub(crate) judged: &'m [Judged],
     /// The queries that are trained on.
     pub(crate) trained: Vec<u32>,
     pub(crate) sources: &'a Sources<'a>,
@@ -76,13 +77,10 @@ pub(crate) struct CourseParts<'a> {
 }
 
 impl<'a> Course<'a> {
-    pub(crate) fn new(parts: CourseParts<'a>) -> Result<Self> {
+    pub(crate) fn new(parts: CourseParts<'a, '_>) -> Result<Self> {
         let CourseParts { data, recipe, seed, judged, trained, sources, vectors, mut ranker } =
             parts;
-        let find = |name: &str| sources.teacher(name);
-        let specs = recipe.teachers()?;
-        let teachers =
-            specs.iter().map(|spec| spec.build(&find)).collect::<Result<Vec<Ensemble<'a>>>>()?;
+        let teachers = teachers(recipe, sources)?;
         let draw = Draw::new(recipe, judged, &teachers, seed)?;
         let trained = draw.queries(&trained);
         let size = recipe.batches.queries;
@@ -107,6 +105,7 @@ impl<'a> Course<'a> {
             seen: Seen::default(),
             data,
             recipe,
+            seed,
             teachers,
             sampler,
             draw,
@@ -115,6 +114,19 @@ impl<'a> Course<'a> {
             selection,
             optimiser,
         })
+    }
+
+    /// Goes on with other candidates, and with the loss and the teachers of another recipe; everything else stays as it is.
+    pub(crate) fn turn_to(
+        &mut self,
+        recipe: &'a Recipe,
+        judged: &[Judged],
+        sources: &Sources<'a>,
+    ) -> Result<()> {
+        let teachers = teachers(recipe, sources)?;
+        self.draw = Draw::new(recipe, judged, &teachers, self.seed)?;
+        (self.recipe, self.loss, self.teachers) = (recipe, recipe.loss.parse()?, teachers);
+        Ok(())
     }
 
     /// Moves the parameters once and returns the loss before that. Queries that come again in another epoch get another of their
@@ -238,6 +250,11 @@ impl<'a> Course<'a> {
             checkpoint: checkpoint.to_owned(),
         })
     }
+}
+
+fn teachers<'a>(recipe: &Recipe, sources: &Sources<'a>) -> Result<Vec<Ensemble<'a>>> {
+    let find = |name: &str| sources.teacher(name);
+    recipe.teachers()?.iter().map(|spec| spec.build(&find)).collect()
 }
 
 impl Draw {

@@ -2,8 +2,8 @@
 //!
 //! [`train`] is the loop *train once*: negatives are mined with the model that training begins from, batches are drawn,
 //! encoded, scored and judged by the loss, and the parameters follow the gradient. At evaluations the queries that were held
-//! out are searched; the parameters that did best are what is saved in the end. [`train_from_views`] needs no labels. Both are one loop,
-//! of a [`Session`], around a learner of their own.
+//! out are searched; the parameters that did best are what is saved in the end. [`train_from_views`] needs no labels, and in
+//! [`train_in_rounds`] a ranker learns as well. All are one loop, of a [`Session`], around a learner of their own.
 //!
 //! **Resuming.** Every evaluation leaves a checkpoint in `OUT.training`, and so does an interruption. Batches are a
 //! function of seed and step, so a run that goes on from a checkpoint ends with the bits of one that was never
@@ -21,6 +21,7 @@ pub(crate) mod mined;
 mod pairs;
 mod problem;
 mod record;
+mod rounds;
 mod session;
 pub(crate) mod start;
 mod state;
@@ -47,6 +48,7 @@ use checkpoint::Checkpoint;
 use pairs::{Pairs, Read, facts, mined};
 pub use problem::RunError;
 pub use record::{Evaluation, Origin};
+pub use rounds::train_in_rounds;
 use session::{Beginning, Session};
 use start::Start;
 pub use start::encoders_within;
@@ -142,6 +144,15 @@ impl<R: std::fmt::Display> Job<'_, R> {
             return Err(Error::from(RunError::OutputExists { path: self.out.to_owned() }));
         }
         Ok(())
+    }
+
+    /// Returns the same with another recipe.
+    fn with<'b, S>(&self, recipe: &'b S) -> Job<'b, S>
+    where
+        Self: 'b,
+    {
+        let Self { data, init, out, seed, sources, cache, pool, resume, .. } = *self;
+        Job { data, recipe, init, out, seed, sources, cache, pool, resume }
     }
 
     fn origin(&self, fingerprint: String) -> Origin {

@@ -179,7 +179,7 @@ impl Learner for Pairs<'_> {
 }
 
 /// Opens what learns.
-fn ranker<'a>(job: &'a Job<'a>, read: Read<'a>) -> Result<Box<dyn Ranker + 'a>> {
+pub(super) fn ranker<'a>(job: &'a Job<'a>, read: Read<'a>) -> Result<Box<dyn Ranker + 'a>> {
     let Read { limit, start, states, first } = read;
     let encoding = job.recipe.encoding;
     let freeze_below = encoding.freeze_below;

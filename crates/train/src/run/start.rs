@@ -25,8 +25,8 @@ pub(super) struct Start {
 
 impl Start {
     /// Encodes all texts, or takes their vectors from the cache; reports a task for queries and for documents.
-    pub(super) fn new(
-        job: &Job<'_>,
+    pub(super) fn new<R>(
+        job: &Job<'_, R>,
         encoders: &[Encoder; 2],
         progress: &dyn Progress,
     ) -> Result<Self> {
@@ -87,8 +87,8 @@ pub fn encoders_within(init: &Path, limit: usize, tokens: [usize; 2]) -> Result<
     Ok([queries?, documents?])
 }
 
-fn encode(
-    job: &Job<'_>,
+fn encode<R>(
+    job: &Job<'_, R>,
     encoder: &Encoder,
     (role, texts): (Role, &[Text]),
     progress: &dyn Progress,

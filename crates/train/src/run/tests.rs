@@ -11,14 +11,14 @@ use super::*;
 use crate::data::{Judgment, Text};
 use crate::source::ScoreMatrix;
 
-fn tiny() -> PathBuf {
+pub(super) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny/bert-mean")
 }
 
 const THINGS: [&str; 6] = ["cat", "dog", "rat", "bat", "hat", "mat"];
 
 /// Documents of two things, and for each a query of the same two, which is near to the document of the opposite order, too.
-fn data() -> TrainingData {
+pub(super) fn data() -> TrainingData {
     let numbers: Vec<(usize, usize)> =
         (0..6).flat_map(|a| (0..6).map(move |b| (a, b))).filter(|(a, b)| a != b).collect();
     let texts = |name: &str, between: &str| -> Vec<Text> {
@@ -101,7 +101,13 @@ impl Place {
 }
 
 /// Cancels after so many units.
-struct After(AtomicI64);
+pub(super) struct After(AtomicI64);
+
+impl After {
+    pub(super) fn units(units: i64) -> Self {
+        Self(AtomicI64::new(units))
+    }
+}
 
 impl Progress for After {
     fn begin(&self, _task: &str, _total: u64) {}

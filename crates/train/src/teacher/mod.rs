@@ -11,6 +11,7 @@ mod stored;
 mod tests;
 
 pub use ensemble::{Ensemble, Member};
+pub(crate) use normaliser::Moments;
 pub use normaliser::{FLAT_BELOW, Normaliser, Shape};
 pub use spec::TeacherSpec;
 pub use stored::StoredScores;

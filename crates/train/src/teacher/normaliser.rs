@@ -48,18 +48,15 @@ impl Normaliser {
     ///
     /// [`Shape::None`] leaves the scores of a flat list too as they are.
     pub fn apply(&self, scores: &mut [f32]) -> bool {
-        let least = scores.iter().copied().fold(f32::INFINITY, f32::min);
-        let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        // In double precision, where the difference of two floats does not overflow.
-        let range = f64::from(most) - f64::from(least);
-        let flat = scores.is_empty() || range <= 0.0 || range < f64::from(self.flat_below);
+        let (least, range) = extent(scores);
+        let flat = is_flat(scores, self.flat_below);
         match self.shape {
             Shape::None => {}
             Shape::MinMax | Shape::Rank if flat => scores.fill(0.5),
             Shape::Z if flat => scores.fill(0.0),
             Shape::MinMax => {
                 for score in scores {
-                    *score = ((f64::from(*score) - f64::from(least)) / range) as f32;
+                    *score = ((f64::from(*score) - least) / range) as f32;
                 }
             }
             Shape::Z => standardise(scores),
@@ -69,13 +66,57 @@ impl Normaliser {
     }
 }
 
+/// The least score, and how far the greatest is above it.
+fn extent(scores: &[f32]) -> (f64, f64) {
+    let least = scores.iter().copied().fold(f32::INFINITY, f32::min);
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    // In double precision, where the difference of two floats does not overflow.
+    (f64::from(least), f64::from(most) - f64::from(least))
+}
+
+fn is_flat(scores: &[f32], below: f32) -> bool {
+    let (_, range) = extent(scores);
+    scores.is_empty() || range <= 0.0 || range < f64::from(below)
+}
+
 fn standardise(scores: &mut [f32]) {
-    let count = scores.len() as f64;
-    let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / count;
-    let squares: f64 = scores.iter().map(|&score| (f64::from(score) - mean).powi(2)).sum();
-    let deviation = (squares / count).sqrt();
+    let moments = Moments::between(scores);
     for score in scores {
-        *score = ((f64::from(*score) - mean) / deviation) as f32;
+        *score = moments.apply(*score);
+    }
+}
+
+/// The scale of [`Shape::Z`] of one list, for scores that are asked for later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moments {
+    mean: f64,
+    /// 0 where the list is flat.
+    deviation: f64,
+}
+
+impl Moments {
+    /// Takes the scale of a list.
+    pub(crate) fn of(scores: &[f32]) -> Self {
+        if is_flat(scores, FLAT_BELOW) {
+            return Self { mean: 0.0, deviation: 0.0 };
+        }
+        Self::between(scores)
+    }
+
+    fn between(scores: &[f32]) -> Self {
+        let count = scores.len() as f64;
+        let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / count;
+        let squares: f64 = scores.iter().map(|&score| (f64::from(score) - mean).powi(2)).sum();
+        Self { mean, deviation: (squares / count).sqrt() }
+    }
+
+    /// Puts a score on it; 0 where the list was flat.
+    pub(crate) fn apply(self, score: f32) -> f32 {
+        if self.deviation > 0.0 {
+            ((f64::from(score) - self.mean) / self.deviation) as f32
+        } else {
+            0.0
+        }
     }
 }
 

@@ -180,3 +180,13 @@ fn teachers_that_say_nonsense_are_refused() {
     let error = margins(&Short, 0, 1, &[2]).unwrap_err().to_string();
     assert_eq!(error, "scores of the teacher: expected 2, got 1");
 }
+
+#[test]
+fn a_scale_that_is_kept_is_that_of_the_list() {
+    for list in [&[3.0, -1.0, 0.5, 7.25][..], &[2.0, 2.0, 2.0], &[]] {
+        let moments = Moments::of(list);
+        let mut scaled = list.to_vec();
+        Normaliser::of(Shape::Z).apply(&mut scaled);
+        assert_eq!(list.iter().map(|&x| moments.apply(x)).collect::<Vec<f32>>(), scaled);
+    }
+}

@@ -7,23 +7,17 @@ use std::collections::BTreeMap;
 
 use ecphory_core::Silent;
 
-use super::ranker::{Features, Ranker};
+use super::NETWORK;
 use crate::error::Result;
 use crate::miner::Searcher;
+use crate::opponent::{Candidates, Features, Opponent};
 use crate::optimiser::{State, Tensors};
-use crate::recipe::Recipe;
-use crate::run::batch::Batch;
+use crate::recipe::{RANKER, RETRIEVER, Recipe};
 use crate::run::mined::Mined;
-use crate::sampler::{Group, Groups, SamplerSpec};
 use crate::schedule::{Phases, Rate};
 use crate::source::{ScoreMatrix, Source};
 use crate::study::{Run, Setup, Trial};
 use crate::teacher::Teacher;
-
-/// The name of the retriever as it is, among sources and players.
-pub(super) const RETRIEVER: &str = "retriever";
-/// The name of the ranker as it is.
-pub(super) const RANKER: &str = "ranker";
 
 /// Notes: how far the ranker puts answers above what else the retriever likes best, at the beginning of a round and after each turn.
 pub(super) const MARGINS: [&str; 3] =
@@ -35,8 +29,6 @@ pub(super) const RERANKED: &str = "reranked by the ranker";
 const OPPONENTS: usize = 15;
 /// How many of them the ranker orders in the end, to see whether it has anything to teach.
 const DEPTH: usize = 50;
-/// Keeps the batches of the ranker apart from those of the retriever.
-const RANKER_SEED: u64 = 1 << 32;
 
 /// How long players learn.
 pub(super) struct Rules {
@@ -99,7 +91,7 @@ impl Game<'_> {
     }
 
     /// Plays all rounds.
-    pub(super) fn rounds(&self) -> Result<(Retriever, Option<Ranker<'_>>, Notes)> {
+    pub(super) fn rounds(&self) -> Result<(Retriever, Option<Opponent<'_>>, Notes)> {
         let rules = self.rules;
         let from_start = self.mined(&rules.warm_up, None)?;
         let turn = Turn { recipe: &rules.warm_up, mined: &from_start, steps: rules.warm_up_steps };
@@ -107,7 +99,7 @@ impl Game<'_> {
         let mut mined = self.mined(self.recipe, Some(&retriever))?;
         let mut ranker = None;
         if !self.recipe.teachers.is_empty() {
-            let mut new = Ranker::new(self.features, self.trial.seed)?;
+            let mut new = Opponent::new(self.features, NETWORK, self.trial.seed)?;
             self.rank(&mut new, &mined, rules.ranker_steps)?;
             ranker = Some(new);
         }
@@ -157,7 +149,7 @@ impl Game<'_> {
         &self,
         turn: Turn<'_>,
         before: Option<&Retriever>,
-        ranker: Option<&Ranker<'_>>,
+        ranker: Option<&Opponent<'_>>,
     ) -> Result<Retriever> {
         let mut sources = self.trial.subject.sources();
         if let Some(ranker) = ranker {
@@ -186,25 +178,21 @@ impl Game<'_> {
     }
 
     /// Lets the ranker learn from candidates of the retriever.
-    fn rank(&self, ranker: &mut Ranker<'_>, mined: &Mined, steps: u64) -> Result<()> {
-        let (batches, seed) = (&self.recipe.batches, self.trial.seed ^ RANKER_SEED);
-        let groups = Groups::new(mined.judged.clone(), 1 + batches.negatives, seed)?;
-        let train = &self.trial.fold.train;
-        let mut sampler =
-            SamplerSpec::Shuffled.build(train, batches.queries, seed, None, &Silent)?;
-        let per_epoch = train.len().div_ceil(batches.queries) as u64;
-        for step in ranker.steps()..ranker.steps() + steps {
-            let queries = sampler.batch(step);
-            let group = |&query: &u32| groups.group(query, step / per_epoch);
-            let drawn = queries.iter().map(group).collect::<Result<Vec<Group>>>()?;
-            ranker.step(&Batch::own(queries, &drawn))?;
-        }
-        Ok(())
+    fn rank(&self, ranker: &mut Opponent<'_>, mined: &Mined, steps: u64) -> Result<()> {
+        let batches = &self.recipe.batches;
+        let candidates = Candidates {
+            judged: &mined.judged,
+            train: &self.trial.fold.train,
+            queries: batches.queries,
+            negatives: batches.negatives,
+            seed: self.trial.seed,
+        };
+        candidates.teach(ranker, ranker.steps() + steps, &Silent)
     }
 
     /// How far the ranker puts answers above what else the retriever likes best, in the mean over the queries that are
     /// trained on; 0 where there is no ranker.
-    fn margin(&self, ranker: Option<&Ranker<'_>>, retriever: &Retriever) -> Result<f64> {
+    fn margin(&self, ranker: Option<&Opponent<'_>>, retriever: &Retriever) -> Result<f64> {
         let Some(ranker) = ranker else { return Ok(0.0) };
         let (data, train) = (self.trial.subject.data(), &self.trial.fold.train);
         let mut sum = 0.0;
@@ -223,7 +211,7 @@ impl Game<'_> {
     fn judged(
         &self,
         retriever: &Retriever,
-        ranker: Option<&Ranker<'_>>,
+        ranker: Option<&Opponent<'_>>,
         mut notes: Notes,
     ) -> Result<Run> {
         let test = &self.trial.fold.test;

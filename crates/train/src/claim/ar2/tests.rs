@@ -1,9 +1,9 @@
 use ecphory_core::Silent;
 use ecphory_eval::Metric;
 
-use super::ranker::Ranker;
 use super::*;
 use crate::claim::toy::{QUERIES, examined};
+use crate::opponent::Opponent;
 use crate::run::batch::Batch;
 use crate::sampler::Group;
 use crate::study::{Budget, Fold, Verdict};
@@ -18,7 +18,7 @@ fn short(rounds: u64, phases: &str) -> Rules {
 /// Plays on the first three quarters of the queries and returns the retriever's parameters and what was noted.
 fn played(rules: &Rules, changes: &[&str], refreshes: bool) -> (Vec<f32>, game::Notes) {
     examined(|subject| {
-        let features = Features::of(subject).unwrap();
+        let features = features(subject).unwrap();
         let shallow = ["negatives.from=retriever", "negatives.depth=20", "negatives.keep=20"];
         let recipe = rules.warm_up.with(shallow).unwrap();
         let arm = Arm::of("arm", &recipe, changes).unwrap();
@@ -55,8 +55,8 @@ fn rounds_only_interrupt_the_retriever() {
 #[test]
 fn the_ranker_learns_what_the_batches_say() {
     examined(|subject| {
-        let features = Features::of(subject).unwrap();
-        let mut ranker = Ranker::new(&features, 1).unwrap();
+        let features = features(subject).unwrap();
+        let mut ranker = Opponent::new(&features, NETWORK, 1).unwrap();
         let queries: Vec<u32> = (0..16).collect();
         // Each query's own document among others.
         let group = |&query: &u32| {

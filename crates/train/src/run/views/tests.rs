@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use ecphory_core::{ErrorKind, Silent};
 use ecphory_model::Role;
@@ -7,13 +6,10 @@ use ecphory_model::Role;
 use super::*;
 use crate::data::{Judgment, TrainingData};
 use crate::recipe::Method;
+use crate::run::tests::{After, tiny};
 use crate::source::Sources;
 
 const DOCUMENTS: usize = 24;
-
-fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny/bert-mean")
-}
 
 /// Texts of three sentences, each document with letters of its own.
 fn texts() -> Vec<Text> {
@@ -79,25 +75,11 @@ impl Place {
     }
 }
 
-/// Cancels after so many units.
-struct After(AtomicI64);
-
-impl Progress for After {
-    fn begin(&self, _task: &str, _total: u64) {}
-    fn end(&self) {}
-    fn advance(&self, units: u64) {
-        self.0.fetch_sub(units as i64, Ordering::SeqCst);
-    }
-    fn cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst) <= 0
-    }
-}
-
 #[test]
 fn a_table_learns_from_documents_alone_and_becomes_a_static_encoder() {
     let place = Place::new();
     for keys in ["keys=in-batch", "keys=queue(size=8, decay=0.9)"] {
-        let recipe = recipe(&[keys, "schedule.steps=300"]);
+        let recipe = recipe(&[keys, "schedule.steps=300", "matching=dot(mean)"]);
         let name = keys.replace([' ', '=', ',', '(', ')'], "-");
         let trained = place.trained(&recipe, &name);
         let apart: Vec<f64> = trained.evaluations.iter().filter_map(|one| one.told_apart).collect();
@@ -135,7 +117,7 @@ fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
         for units in (25..54).step_by(4) {
             let name = format!("stopped-{units}");
             let out = place.out(&name);
-            let stop = After(AtomicI64::new(units));
+            let stop = After::units(units);
             let error = place.train(&recipe, &out, (2, false), &stop).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Interrupted);
             assert!(!out.exists());
@@ -143,7 +125,7 @@ fn a_run_that_goes_on_ends_with_the_bits_of_one_that_was_never_stopped() {
             let again = place.train(&recipe, &out, (1, false), &Silent).unwrap_err();
             assert_eq!(again.kind(), ErrorKind::Conflict, "{again}");
             // Twice on the way, the second time on another number of threads.
-            let stop = After(AtomicI64::new(24 + 3));
+            let stop = After::units(24 + 3);
             let more = place.train(&recipe, &out, (1, true), &stop);
             let resumed = match more {
                 Err(_) => place.train(&recipe, &out, (2, true), &Silent).unwrap(),
@@ -174,7 +156,7 @@ fn every_setting_changes_what_comes_out() {
         "keys=in-batch",
         "keys=queue(decay=0.5)",
         "keys=queue(size=12, decay=0.99)",
-        "matching=cosine(mean)",
+        "matching=dot(mean)",
         "loss=infonce(temperature=0.2)",
         "encoding.document_tokens=8",
         "batches.documents=3",
