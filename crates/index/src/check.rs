@@ -6,10 +6,10 @@
 use ecphory_core::{DocNo, Progress};
 use rustc_hash::FxHashSet;
 
-use crate::schema::ChannelKind;
 use crate::segment::Segment;
 use crate::segment::columns::ColumnsPart;
 use crate::segment::documents::DocumentsPart;
+use crate::segment::rows::Shape;
 use crate::{Collection, Error, Result, Snapshot};
 
 impl Collection {
@@ -72,19 +72,11 @@ impl Snapshot {
             note(columns.get().and_then(ColumnsPart::check_all));
         }
         for (channel, position) in self.schema().channels.iter().zip(0..) {
-            match &channel.kind {
-                ChannelKind::Bm25(_) => {
-                    if let Some(part) = &segment.bm25[position] {
-                        note(part.get().and_then(|open| open.check_all(&part.file)));
-                    }
-                }
-                ChannelKind::Dense(settings) => {
-                    for range in &segment.dense[position] {
-                        let dimensions = settings.dimensions as usize;
-                        let open = range.rows(dimensions);
-                        note(open.and_then(|open| open.check_all(&range.part.file)));
-                    }
-                }
+            if let Some(part) = &segment.bm25[position] {
+                note(part.get().and_then(|open| open.check_all(&part.file)));
+            }
+            if let Some(shape) = Shape::of(&channel.kind) {
+                segment.rows[position].iter().for_each(|range| note(range.check_all(shape)));
             }
         }
     }

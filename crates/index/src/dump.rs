@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use ecphory_core::DocNo;
+use ecphory_kernels::postings::CHUNK;
 
 use crate::schema::ChannelKind;
 use crate::segment::Segment;
@@ -38,6 +39,10 @@ impl Snapshot {
                     ChannelKind::Dense(settings) => {
                         line(&mut out, format_args!("  dense {}", channel.name));
                         dump_dense(&mut out, segment, position, settings.dimensions as usize)?;
+                    }
+                    ChannelKind::Sparse(_) => {
+                        line(&mut out, format_args!("  sparse {}", channel.name));
+                        dump_sparse(&mut out, segment, position)?;
                     }
                 }
             }
@@ -111,13 +116,39 @@ fn dump_dense(
     channel: usize,
     dimensions: usize,
 ) -> Result<()> {
-    for range in &segment.dense[channel] {
-        let part = range.rows(dimensions)?;
+    for range in &segment.rows[channel] {
+        let table = range.table()?;
         for doc in 0..range.documents {
-            let rows = part.rows_of(doc as usize..doc as usize + 1);
-            let values = part.values(rows.clone());
+            let rows = table.rows_of(doc as usize..doc as usize + 1);
+            let values = table.values(rows);
             let rows: Vec<&[f32]> = values.chunks_exact(dimensions).collect();
             line(out, format_args!("    {} {rows:?}", range.first + doc));
+        }
+    }
+    Ok(())
+}
+
+/// Writes for each document its terms with their weights, then for each chunk and term the impacts.
+fn dump_sparse(out: &mut String, segment: &Segment, channel: usize) -> Result<()> {
+    for range in &segment.rows[channel] {
+        let table = range.table()?;
+        for doc in 0..range.documents {
+            let rows = table.rows_of(doc as usize..doc as usize + 1);
+            let (terms, weights) = (table.terms(rows.clone()), table.values(rows));
+            let pairs = terms.iter().zip(weights.iter());
+            let pairs: Vec<String> =
+                pairs.map(|(term, weight)| format!("{term}:{weight}")).collect();
+            line(out, format_args!("    {} {}", range.first + doc, pairs.join(" ")));
+        }
+        let impacts = &range.sparse(table.shape())?.impacts;
+        for chunk in 0..impacts.chunks() {
+            let first = range.first + (chunk * CHUNK) as u32;
+            for (term, list) in impacts.chunk(chunk).iter() {
+                let docs = list.docs.iter().map(|&doc| first + u32::from(u16::from_le_bytes(doc)));
+                let pairs: Vec<String> =
+                    docs.zip(list.impacts).map(|(doc, impact)| format!("{doc}:{impact}")).collect();
+                line(out, format_args!("    term {term} * {} {}", list.unit, pairs.join(" ")));
+            }
         }
     }
     Ok(())

@@ -284,6 +284,34 @@ pub enum VectorFault {
     /// The vector's norm is so large that a dot product could overflow.
     #[error("the vector's length (Euclidean norm) is above 1e18")]
     TooLong,
+    /// A sparse channel's rows have no terms, or a dense one's have.
+    #[error("{got} terms where {expected} are expected")]
+    Terms {
+        /// As many as there are rows, or none.
+        expected: u64,
+        /// How many came.
+        got: u64,
+    },
+    /// A term that the vocabulary does not have.
+    #[error("term {term} is not in the vocabulary, which has {terms}")]
+    UnknownTerm {
+        /// The term.
+        term: u32,
+        /// How many terms there are.
+        terms: u32,
+    },
+    /// A term that does not come after the one before it.
+    #[error("term {term} is there twice or out of order; terms increase")]
+    TermOrder {
+        /// The term.
+        term: u32,
+    },
+    /// A weight that is no number above 0, or too large.
+    #[error("the weight of term {term} is not a number above 0 and up to 1e15")]
+    Weight {
+        /// The term.
+        term: u32,
+    },
     /// The channel's rows come a second time in a batch.
     #[error("its rows come twice")]
     Twice,

@@ -1,4 +1,4 @@
-//! A collection on a [`Storage`](ecphory_core::storage::Storage): stored documents, BM25 and dense channels, filters, snapshots.
+//! A collection on a [`Storage`](ecphory_core::storage::Storage): stored documents, BM25, dense and sparse channels, filters, snapshots.
 //!
 //! Files are immutable and checksummed; a manifest, replaced by rename, says which of them make up the
 //! collection, and a write-ahead log holds what came after. One [`Writer`] puts batches, seals, merges and
@@ -32,9 +32,12 @@ pub use error::{Error, Result};
 pub use filter::Filter;
 pub use schema::{
     Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, FieldKind, FieldSchema, Schema,
+    SparseSettings,
 };
 pub use search::bm25::{Bm25, QueryTerm, TermScore};
 pub use search::dense::Dense;
+pub use search::sparse::{Sparse, SparseFound, SparseTerm, SparseWork};
+pub use segment::rows::Rows;
 pub use selection::Selection;
 pub use snapshot::{ComponentSize, Coverage, Snapshot};
-pub use writer::{Batch, Durability, Gap, Rows, Writer, WriterOptions, Written};
+pub use writer::{Batch, Durability, Gap, Writer, WriterOptions, Written};

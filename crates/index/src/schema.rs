@@ -41,6 +41,8 @@ pub enum ChannelKind {
     Bm25(Bm25Settings),
     /// One or more vectors for each document, compared by dot product.
     Dense(DenseSettings),
+    /// Weighted terms of a vocabulary for each document, compared by dot product.
+    Sparse(SparseSettings),
 }
 
 /// Settings of a BM25 channel.
@@ -78,8 +80,25 @@ pub struct DenseSettings {
     pub precision: Option<String>,
 }
 
+/// Settings of a sparse channel. The index keeps all but `terms` for whoever makes the weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SparseSettings {
+    /// The encoder's name as the user gave it.
+    pub encoder: String,
+    /// What the encoder said it is when the channel was made.
+    pub fingerprint: String,
+    /// How many terms the vocabulary has; terms are numbers below it.
+    pub terms: u32,
+    /// Where the encoder cuts long texts; `None` is its own limit.
+    pub max_tokens: Option<u32>,
+    /// The name of the precision in which the encoder holds its weights; `None` is that of the files.
+    pub precision: Option<String>,
+}
+
 /// The largest number of dimensions; above it a row would not fit the blocks of a scan.
 pub const MAX_DIMENSIONS: u32 = 1 << 16;
+/// The largest vocabulary; a search has an array of it.
+pub const MAX_TERMS: u32 = 1 << 24;
 
 impl ChannelKind {
     /// Returns the kind's name with its article, for messages.
@@ -87,6 +106,7 @@ impl ChannelKind {
         match self {
             ChannelKind::Bm25(_) => "a bm25 channel",
             ChannelKind::Dense(_) => "a dense channel",
+            ChannelKind::Sparse(_) => "a sparse channel",
         }
     }
 }
@@ -148,6 +168,15 @@ fn check_settings(channel: &ChannelSchema) -> Result<()> {
         ChannelKind::Dense(settings) => {
             if !(1..=MAX_DIMENSIONS).contains(&settings.dimensions) {
                 return range("dimensions", "between 1 and 65536");
+            }
+            if settings.max_tokens == Some(0) {
+                return range("max_tokens", "at least 1");
+            }
+            Ok(())
+        }
+        ChannelKind::Sparse(settings) => {
+            if !(1..=MAX_TERMS).contains(&settings.terms) {
+                return range("terms", "between 1 and 16777216");
             }
             if settings.max_tokens == Some(0) {
                 return range("max_tokens", "at least 1");

@@ -11,7 +11,8 @@ use crate::filter::{Bound, ID_FIELD};
 use crate::format::manifest::{Manifest, PartKind, manifest_file};
 use crate::schema::{ChannelKind, Schema, parse_analyzer};
 use crate::segment::Segment;
-use crate::{Bm25, Dense, Error, Filter, Result, Selection};
+use crate::segment::rows::Shape;
+use crate::{Bm25, Dense, Error, Filter, Result, Selection, Sparse};
 use ecphory_text::Analyzer;
 
 /// The documents and channels of one moment. Clones share everything; files stay open while one lives.
@@ -34,12 +35,17 @@ pub(crate) struct Settings {
     pub analyzers: Vec<Option<Analyzer>>,
     /// Score arrays of finished searches, all zero, for the next ones.
     scores: Mutex<Vec<ScoreArray>>,
+    /// The same for sums of impacts.
+    sums: Mutex<Vec<SumArray>>,
 }
 
 /// The scores of one chunk.
 pub(crate) type ScoreArray = Box<[f32; CHUNK]>;
 
-/// How many documents a dense channel covers.
+/// The sums of impacts of one chunk.
+pub(crate) type SumArray = Box<[u16; CHUNK]>;
+
+/// How many documents a dense or sparse channel covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coverage {
     /// Documents whose rows are there.
@@ -76,31 +82,22 @@ impl Settings {
             .iter()
             .map(|channel| match &channel.kind {
                 ChannelKind::Bm25(settings) => parse_analyzer(&channel.name, settings).map(Some),
-                ChannelKind::Dense(_) => Ok(None),
+                ChannelKind::Dense(_) | ChannelKind::Sparse(_) => Ok(None),
             })
             .collect::<Result<_>>()?;
-        Ok(Self { schema, analyzers, scores: Mutex::default() })
+        Ok(Self { schema, analyzers, scores: Mutex::default(), sums: Mutex::default() })
     }
 
-    /// Returns the position of a dense channel.
-    pub fn dense_position(&self, name: &str) -> Result<usize> {
+    /// Returns the position of a dense or sparse channel, and what its rows are.
+    pub fn rows_position(&self, name: &str) -> Result<(usize, Shape)> {
         let position = self.schema.position(name)?;
-        match &self.schema.channels[position].kind {
-            ChannelKind::Dense(_) => Ok(position),
-            other @ ChannelKind::Bm25(_) => Err(Error::ChannelKind {
-                name: name.to_owned(),
-                expected: "a dense channel",
-                found: other.described(),
-            }),
-        }
-    }
-
-    /// Returns the dimensions of a dense channel; 0 for channels of other kinds.
-    pub fn dimensions(&self, channel: usize) -> u32 {
-        match &self.schema.channels[channel].kind {
-            ChannelKind::Dense(settings) => settings.dimensions,
-            ChannelKind::Bm25(_) => 0,
-        }
+        let kind = &self.schema.channels[position].kind;
+        let shape = Shape::of(kind).ok_or_else(|| Error::ChannelKind {
+            name: name.to_owned(),
+            expected: "a dense or sparse channel",
+            found: kind.described(),
+        })?;
+        Ok((position, shape))
     }
 }
 
@@ -183,12 +180,12 @@ impl Snapshot {
         })
     }
 
-    /// Returns how many documents a dense channel covers so far.
+    /// Returns how many documents a dense or sparse channel covers so far.
     ///
     /// # Errors
     /// [`Error::UnknownChannel`], [`Error::ChannelKind`].
     pub fn coverage(&self, channel: &str) -> Result<Coverage> {
-        let channel = self.dense_position(channel)?;
+        let (channel, _) = self.0.settings.rows_position(channel)?;
         let covered = self.0.segments.iter().map(|s| u64::from(s.covered(channel))).sum();
         Ok(Coverage { covered, total: self.documents() })
     }
@@ -248,6 +245,14 @@ impl Snapshot {
         Dense::open(self, channel)
     }
 
+    /// Gives access to a sparse channel.
+    ///
+    /// # Errors
+    /// As [`Snapshot::bm25`].
+    pub fn sparse(&self, channel: &str) -> Result<Sparse<'_>> {
+        Sparse::open(self, channel)
+    }
+
     /// Returns the bytes of every component on disk and in memory: parts with their frames, the manifest,
     /// the log, the tail, the tombstones. Parts on disk are mapped and take memory only while the system
     /// has it to spare; they are not counted under memory.
@@ -296,11 +301,6 @@ impl Snapshot {
         &self.0.segments
     }
 
-    /// Returns the position of a dense channel.
-    pub(crate) fn dense_position(&self, name: &str) -> Result<usize> {
-        self.0.settings.dense_position(name)
-    }
-
     pub(crate) fn check_address(&self, at: DocAddress) -> Result<()> {
         self.segment_of(at).map(|_| ())
     }
@@ -326,6 +326,21 @@ impl Snapshot {
     pub(crate) fn give_back(&self, scores: ScoreArray) {
         debug_assert!(scores.iter().all(|&score| score == 0.0), "the array is not clean");
         self.0.settings.scores.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
+    }
+
+    /// Lends an array of sums that are all zero; [`Snapshot::give_sums_back`] takes it again.
+    pub(crate) fn borrow_sums(&self) -> SumArray {
+        let kept = self.0.settings.sums.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| {
+            let zeros = vec![0; CHUNK].into_boxed_slice();
+            zeros.try_into().expect("the vector was made with CHUNK sums")
+        })
+    }
+
+    /// Takes an array back, which has to be all zero.
+    pub(crate) fn give_sums_back(&self, sums: SumArray) {
+        debug_assert!(sums.iter().all(|&sum| sum == 0), "the array is not clean");
+        self.0.settings.sums.lock().unwrap_or_else(PoisonError::into_inner).push(sums);
     }
 
     fn segment_of(&self, at: DocAddress) -> Result<&Segment> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ecphory_core::storage::Memory;
 use ecphory_core::{Document, Silent};
 
+use crate::Result;
 use crate::format::log::LoggedBatch;
 use crate::format::manifest::SegmentEntry;
 use crate::merging::pick_run;
@@ -16,7 +17,6 @@ use crate::segment::build::{SegmentRows, Site, build_segment};
 use crate::segment::merge::{merge_segments, survivors};
 use crate::segment::{Numbers, Segment};
 use crate::snapshot::Settings;
-use crate::{ChannelKind, Result};
 
 /// Segments in memory, after those on disk. Clones are views of one moment.
 #[derive(Clone, Debug)]
@@ -104,19 +104,12 @@ impl Tail {
     }
 }
 
-/// Finds the rows of a logged batch for each dense channel.
+/// Finds the rows of a logged batch for each channel that has any.
 pub(crate) fn rows_of<'b>(batch: &'b LoggedBatch, settings: &Settings) -> Vec<SegmentRows<'b>> {
     let mut found = Vec::new();
-    for (channel, position) in settings.schema.channels.iter().zip(0..) {
-        if !matches!(channel.kind, ChannelKind::Dense(_)) {
-            continue;
-        }
-        let rows = batch.rows.iter().find(|rows| rows.channel == channel.name);
-        found.extend(rows.map(|rows| SegmentRows {
-            channel: position,
-            counts: &rows.counts,
-            values: &rows.values,
-        }));
+    for (named, channel) in settings.schema.channels.iter().zip(0..) {
+        let logged = batch.rows.iter().find(|logged| logged.channel == named.name);
+        found.extend(logged.map(|logged| SegmentRows { channel, rows: logged.rows.as_rows() }));
     }
     found
 }

@@ -12,11 +12,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::format::log::{LoggedBatch, LoggedRows};
 use crate::format::manifest::Manifest;
 use crate::segment::build::SegmentRows;
+use crate::segment::rows::check_rows;
 use crate::segment::{OpenPart, Segment};
 use crate::snapshot::{Settings, Snapshot};
 use crate::tail::{Tail, rows_of};
 use crate::wal::{self, Position};
-use crate::writer::check_rows;
 use crate::{Error, Result};
 
 /// Documents that are gathered from small batches of a log before they become a segment of the tail.
@@ -159,15 +159,14 @@ impl View {
 
 /// Checks that a logged batch is one of this collection.
 fn check_batch(batch: &LoggedBatch, settings: &Settings) -> Result<()> {
-    let known = |rows: &LoggedRows| {
-        let Ok(position) = settings.dense_position(&rows.channel) else { return false };
-        let dimensions = settings.dimensions(position);
+    let known = |LoggedRows { channel, rows }: &LoggedRows| {
+        let Ok((_, shape)) = settings.rows_position(channel) else { return false };
         rows.counts.len() == batch.documents.len()
-            && check_rows(&rows.channel, dimensions, 0, &rows.counts, &rows.values).is_ok()
+            && check_rows(channel, shape, 0, rows.as_rows()).is_ok()
     };
     let wrong = |what| Err(Error::corrupt(crate::format::LOGS, 0, what));
     if !batch.rows.iter().all(known) {
-        return wrong("a batch has rows that fit no dense channel");
+        return wrong("a batch has rows that fit no channel");
     }
     let ids: FxHashSet<&str> = batch.documents.iter().map(|doc| doc.id.as_str()).collect();
     if ids.len() < batch.documents.len() {
@@ -213,9 +212,8 @@ impl Gathered {
         if self.batch.documents.is_empty() {
             self.batch.rows = next.rows;
         } else {
-            for (rows, more) in self.batch.rows.iter_mut().zip(next.rows) {
-                rows.counts.extend(more.counts);
-                rows.values.extend(more.values);
+            for (logged, more) in self.batch.rows.iter_mut().zip(next.rows) {
+                logged.rows.extend(more.rows.as_rows());
             }
         }
         for document in next.documents {
@@ -232,25 +230,14 @@ impl Gathered {
         if alive.iter().all(|&alive| alive) {
             return (self.kills, batch);
         }
-        for rows in &mut batch.rows {
-            let position = settings.dense_position(&rows.channel);
-            let dimensions = position.map_or(0, |position| settings.dimensions(position) as usize);
-            let (mut values, mut start) = (Vec::new(), 0);
-            for (&count, &alive) in rows.counts.iter().zip(&alive) {
-                let end = start + count as usize * dimensions;
-                values.extend_from_slice(if alive { &rows.values[start..end] } else { &[] });
-                start = end;
+        for logged in &mut batch.rows {
+            // The batches were checked: each channel is there.
+            if let Ok((_, shape)) = settings.rows_position(&logged.channel) {
+                logged.rows.keep(shape, &alive);
             }
-            rows.values = values;
-            keep(&mut rows.counts, &alive);
         }
-        keep(&mut batch.documents, &alive);
+        let mut alive = alive.iter();
+        batch.documents.retain(|_| alive.next().is_some_and(|&alive| alive));
         (self.kills, batch)
     }
-}
-
-/// Keeps the items whose flag is set.
-fn keep<T>(items: &mut Vec<T>, flags: &[bool]) {
-    let mut flags = flags.iter();
-    items.retain(|_| flags.next().is_some_and(|&flag| flag));
 }

@@ -9,6 +9,7 @@
 
 pub mod dot;
 pub mod half_float;
+pub mod impacts;
 mod level;
 pub mod nn;
 pub mod peak;

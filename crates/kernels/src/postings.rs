@@ -117,7 +117,12 @@ fn add_blocks(
 ///
 /// # Panics
 /// Where `scores` is longer than [`CHUNK`].
-pub fn at_least(level: Level, scores: &[f32], threshold: f32, found: &mut Vec<u16>) {
+pub fn at_least<S: PartialOrd + Copy>(
+    level: Level,
+    scores: &[S],
+    threshold: S,
+    found: &mut Vec<u16>,
+) {
     assert!(scores.len() <= CHUNK, "positions are 16-bit");
     match level {
         Level::Portable => scan_blocks(scores, threshold, found),
@@ -131,12 +136,12 @@ pub fn at_least(level: Level, scores: &[f32], threshold: f32, found: &mut Vec<u1
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn avx2_scan_blocks(scores: &[f32], threshold: f32, found: &mut Vec<u16>) {
+fn avx2_scan_blocks<S: PartialOrd + Copy>(scores: &[S], threshold: S, found: &mut Vec<u16>) {
     scan_blocks(scores, threshold, found);
 }
 
 #[inline(always)]
-fn scan_blocks(scores: &[f32], threshold: f32, found: &mut Vec<u16>) {
+fn scan_blocks<S: PartialOrd + Copy>(scores: &[S], threshold: S, found: &mut Vec<u16>) {
     const LANES: usize = 32;
     let (blocks, rest) = scores.as_chunks::<LANES>();
     for (i, block) in blocks.iter().enumerate() {
@@ -152,7 +157,12 @@ fn scan_blocks(scores: &[f32], threshold: f32, found: &mut Vec<u16>) {
     push_at_least(rest, blocks.len() * LANES, threshold, found);
 }
 
-fn push_at_least(scores: &[f32], first: usize, threshold: f32, found: &mut Vec<u16>) {
+fn push_at_least<S: PartialOrd + Copy>(
+    scores: &[S],
+    first: usize,
+    threshold: S,
+    found: &mut Vec<u16>,
+) {
     for (i, &score) in scores.iter().enumerate() {
         if score >= threshold {
             found.push((first + i) as u16);

@@ -34,6 +34,7 @@ fn change_channel(manifest: &mut Manifest, channel: u8, what: u8, number: u64) {
                 (*k1, *b) = (f32::from_bits(number as u32), f32::from_bits((number >> 32) as u32));
             }
             KindEntry::Dense { dimensions, .. } => *dimensions = number as u32,
+            KindEntry::Sparse { terms, .. } => *terms = number as u32,
         },
     }
 }
@@ -66,11 +67,11 @@ fn change_part(parts: &mut Vec<PartEntry>, what: u8, part: u8, number: u64) {
         11 => entry.first = number as u32,
         12 => entry.documents = number as u32,
         13 => {
-            use PartKind::{Bm25, Columns, Dense, Documents, Tombstones};
-            let kinds = [Documents, Bm25, Dense, Tombstones, Columns];
+            use PartKind::{Bm25, Columns, Dense, Documents, Sparse, Tombstones};
+            let kinds = [Documents, Bm25, Dense, Tombstones, Columns, Sparse];
             entry.kind = kinds[number as usize % kinds.len()];
-            let channels = [None, Some("bm25"), Some("dense"), Some("none")];
-            entry.channel = channels[(number >> 8) as usize % 4].map(str::to_owned);
+            let channels = [None, Some("bm25"), Some("dense"), Some("none"), Some("sparse")];
+            entry.channel = channels[(number >> 8) as usize % channels.len()].map(str::to_owned);
         }
         14 => drop(parts.remove(place)),
         _ => {

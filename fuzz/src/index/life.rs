@@ -130,6 +130,18 @@ fn search(snapshot: &Snapshot, selection: Option<&ecphory_index::Selection>) -> 
                 }
                 snapshot.coverage(&channel.name)?;
             }
+            ChannelKind::Sparse(settings) => {
+                let query: Vec<(u32, f32)> =
+                    (0..settings.terms.min(40)).map(|term| (term, 0.5)).collect();
+                let sparse = snapshot.sparse(&channel.name)?;
+                let hits = sparse.search(&query, K, selection)?.hits;
+                let at: Vec<DocAddress> = hits.iter().map(|hit| hit.item).collect();
+                sparse.score(&query, &at)?;
+                for at in at {
+                    sparse.explain(&query, at)?;
+                }
+                snapshot.coverage(&channel.name)?;
+            }
         }
     }
     Ok(())
@@ -150,11 +162,11 @@ fn write(collection: &Collection) -> Result<()> {
         writer.maintain(&FullSpeed)?;
     }
     for channel in &schema.channels {
-        while let ChannelKind::Dense(_) = channel.kind
+        while let ChannelKind::Dense(_) | ChannelKind::Sparse(_) = channel.kind
             && let Some(gap) = writer.uncovered(&channel.name)?
         {
             let counts = vec![0; gap.count as usize];
-            writer.stage_rows(&channel.name, Rows { counts: &counts, values: &[] })?;
+            writer.stage_rows(&channel.name, Rows { counts: &counts, ..Rows::default() })?;
         }
     }
     writer.commit()?;

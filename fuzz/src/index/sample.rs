@@ -7,7 +7,7 @@ use ecphory_core::{Document, Value};
 use ecphory_index::format::manifest::{Manifest, PartEntry, manifest_file};
 use ecphory_index::{
     Batch, Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, FieldKind,
-    FieldSchema, Schema,
+    FieldSchema, Schema, SparseSettings,
 };
 
 use super::repair::{self, Sections};
@@ -176,6 +176,13 @@ pub fn schema() -> Schema {
         passages: None,
         precision: None,
     };
+    let sparse = SparseSettings {
+        encoder: "splade".to_owned(),
+        fingerprint: "def".to_owned(),
+        terms: 40,
+        max_tokens: None,
+        precision: None,
+    };
     let channel =
         |name: &str, kind| ChannelSchema { name: name.to_owned(), fields: fields.clone(), kind };
     let field = |(name, kind): (&str, FieldKind)| FieldSchema { name: name.to_owned(), kind };
@@ -183,6 +190,7 @@ pub fn schema() -> Schema {
         channels: vec![
             channel("bm25", ChannelKind::Bm25(lexical)),
             channel("dense", ChannelKind::Dense(dense)),
+            channel("sparse", ChannelKind::Sparse(sparse)),
         ],
         fields: FIELDS.into_iter().map(field).collect(),
     }
@@ -219,7 +227,13 @@ fn write(storage: &Memory) {
                 .with("text", "0 1 2 3 4 5 6 7 8 9 a b c d e f g h i j k l m n o p q r s t"),
         )
         .add(Document::new("long").with("text", "radium ".repeat(300)).with("tags", list(&[])))
-        .rows("dense", vec![2, 0, 1, 1], vec![1., 0., 0., 0., 1., 0., 0., 0.6, 0.8, 0., 0., 1.]);
+        .rows("dense", vec![2, 0, 1, 1], vec![1., 0., 0., 0., 1., 0., 0., 0.6, 0.8, 0., 0., 1.])
+        .sparse_rows(
+            "sparse",
+            vec![3, 1, 0, 2],
+            vec![1, 7, 39, 7, 0, 1],
+            vec![0.5, 1.25, 2., 0.75, 3., 0.1],
+        );
     put(first);
     writer.seal().expect("memory holds it");
     let mut second = Batch::new();
@@ -232,15 +246,15 @@ fn write(storage: &Memory) {
                 .with("kind", "chemist"),
         )
         .delete("!")
-        .rows("dense", vec![1, 1], vec![0., 0.6, 0.8, 0.5, 0.5, 0.5]);
+        .rows("dense", vec![1, 1], vec![0., 0.6, 0.8, 0.5, 0.5, 0.5])
+        .sparse_rows("sparse", vec![2, 1], vec![1, 5, 39], vec![0.25, 0.5, 1.]);
     put(second);
     writer.seal().expect("memory holds it");
     let mut third = Batch::new();
-    third.upsert(Document::new("hahn").with("text", "fission again").with("year", 1938)).rows(
-        "dense",
-        vec![1],
-        vec![0., 1., 0.],
-    );
+    third
+        .upsert(Document::new("hahn").with("text", "fission again").with("year", 1938))
+        .rows("dense", vec![1], vec![0., 1., 0.])
+        .sparse_rows("sparse", vec![2], vec![7, 8], vec![0.5, 0.25]);
     put(third);
     let mut fourth = Batch::new();
     fourth

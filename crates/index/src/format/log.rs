@@ -12,6 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{LOGS, MAX_NUMBER, VERSION};
 use crate::segment::documents::{FieldNames, Fields, encode as encode_fields};
+use crate::segment::rows::OwnedRows;
 use crate::{Error, Result};
 
 const MAGIC: [u8; 8] = *b"ECPHYWAL";
@@ -223,13 +224,11 @@ pub(crate) struct LoggedBatch {
     pub rows: Vec<LoggedRows>,
 }
 
-/// The rows of a batch's documents in one dense channel.
+/// The rows of a batch's documents in one channel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LoggedRows {
     pub channel: String,
-    /// How many rows each document has.
-    pub counts: Vec<u32>,
-    pub values: Vec<f32>,
+    pub rows: OwnedRows,
 }
 
 impl LoggedBatch {
@@ -254,11 +253,18 @@ impl LoggedBatch {
             put_bytes(&mut out, &record);
         }
         put_u32(&mut out, self.rows.len());
-        for rows in &self.rows {
-            put_bytes(&mut out, rows.channel.as_bytes());
+        for LoggedRows { channel, rows } in &self.rows {
+            put_bytes(&mut out, channel.as_bytes());
             rows.counts.iter().for_each(|&count| out.extend_from_slice(&count.to_le_bytes()));
             put_u32(&mut out, rows.values.len());
             rows.values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+        }
+        // A batch without terms ends before them.
+        if self.rows.iter().any(|logged| !logged.rows.terms.is_empty()) {
+            for LoggedRows { rows, .. } in &self.rows {
+                put_u32(&mut out, rows.terms.len());
+                rows.terms.iter().for_each(|&term| out.extend_from_slice(&term.to_le_bytes()));
+            }
         }
         out
     }
@@ -288,11 +294,18 @@ impl LoggedBatch {
             let counts = reader.words(batch.documents.len())?;
             let length = reader.u32()? as usize;
             let values = reader.words(length)?;
+            let counts = counts.iter().map(|word| word.get()).collect();
+            let values = values.iter().map(|word| f32::from_bits(word.get())).collect();
             batch.rows.push(LoggedRows {
                 channel,
-                counts: counts.iter().map(|word| word.get()).collect(),
-                values: values.iter().map(|word| f32::from_bits(word.get())).collect(),
+                rows: OwnedRows { counts, terms: Vec::new(), values },
             });
+        }
+        if !reader.0.is_empty() {
+            for logged in &mut batch.rows {
+                let length = reader.u32()? as usize;
+                logged.rows.terms = reader.words(length)?.iter().map(|word| word.get()).collect();
+            }
         }
         reader.0.is_empty().then_some(batch)
     }
@@ -349,10 +362,21 @@ mod tests {
             ],
             rows: vec![LoggedRows {
                 channel: "dense".to_owned(),
-                counts: vec![2, 0],
-                values: vec![0.5, -1.0, 2.0, 0.25],
+                rows: OwnedRows {
+                    counts: vec![2, 0],
+                    terms: Vec::new(),
+                    values: vec![0.5, -1.0, 2.0, 0.25],
+                },
             }],
         }
+    }
+
+    fn with_terms(id: &str) -> LoggedBatch {
+        let mut batch = batch(id);
+        let (counts, terms, values) = (vec![1, 2], vec![7, 0, 30_000], vec![0.5, 1.5, 0.25]);
+        let rows = OwnedRows { counts, terms, values };
+        batch.rows.push(LoggedRows { channel: "sparse".to_owned(), rows });
+        batch
     }
 
     fn file(records: &[(u64, LoggedBatch)]) -> Vec<u8> {
@@ -367,6 +391,14 @@ mod tests {
         let payload = batch("x").encode();
         assert_eq!(LoggedBatch::decode(&payload), Some(batch("x")));
         for length in 0..payload.len() {
+            assert_eq!(LoggedBatch::decode(&payload[..length]), None, "cut to {length}");
+        }
+        assert_eq!(LoggedBatch::decode(&[&*payload, &[0]].concat()), None);
+        let payload = with_terms("x").encode();
+        assert_eq!(LoggedBatch::decode(&payload), Some(with_terms("x")));
+        // Cut where the terms begin it is a batch without them, which fits no sparse channel.
+        let terms_at = payload.len() - 2 * 4 - 3 * 4;
+        for length in (0..payload.len()).filter(|&length| length != terms_at) {
             assert_eq!(LoggedBatch::decode(&payload[..length]), None, "cut to {length}");
         }
         assert_eq!(LoggedBatch::decode(&[&*payload, &[0]].concat()), None);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{CURRENT, MAX_NUMBER, MAX_SEGMENT, MAX_SEGMENT_DOCUMENTS, SEGMENTS, VERSION};
 use crate::schema::{
     Bm25Settings, ChannelKind, ChannelSchema, DenseSettings, FieldKind, FieldSchema, Schema,
+    SparseSettings,
 };
 use crate::{Error, Result};
 
@@ -92,6 +93,20 @@ pub enum KindEntry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         precision: Option<String>,
     },
+    /// See [`SparseSettings`].
+    Sparse {
+        /// The encoder's name.
+        encoder: String,
+        /// What the encoder said it is.
+        fingerprint: String,
+        /// How many terms the vocabulary has.
+        terms: u32,
+        /// Where the encoder cuts.
+        max_tokens: Option<u32>,
+        /// In which precision the encoder holds its weights; missing where it is that of the files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        precision: Option<String>,
+    },
 }
 
 /// A declared field in the manifest: the on-disk twin of [`FieldSchema`].
@@ -161,6 +176,8 @@ pub enum PartKind {
     Bm25,
     /// Rows of a dense channel.
     Dense,
+    /// Rows of a sparse channel, and their impacts by term.
+    Sparse,
     /// Dead documents.
     Tombstones,
     /// The values of fields, field by field.
@@ -176,6 +193,7 @@ impl PartKind {
             PartKind::Dense => 3,
             PartKind::Tombstones => 4,
             PartKind::Columns => 5,
+            PartKind::Sparse => 6,
         }
     }
 
@@ -184,6 +202,7 @@ impl PartKind {
             PartKind::Documents => "docs",
             PartKind::Bm25 => "bm25",
             PartKind::Dense => "dense",
+            PartKind::Sparse => "sparse",
             PartKind::Tombstones => "dead",
             PartKind::Columns => "cols",
         }
@@ -350,22 +369,33 @@ impl Manifest {
                     known += 1;
                 }
                 KindEntry::Dense { .. } => {
-                    let mut next = 0;
-                    for part in of(PartKind::Dense, Some(&channel.name)) {
-                        if part.first < next || part.documents == 0 {
-                            return Err("parts of a dense channel that overlap");
-                        }
-                        next = part.first.saturating_add(part.documents);
-                        known += 1;
-                    }
-                    if next > segment.documents {
-                        return Err("parts of a dense channel beyond the last document");
-                    }
+                    known += check_ranges(&of(PartKind::Dense, Some(&channel.name)), segment)?;
+                }
+                KindEntry::Sparse { .. } => {
+                    known += check_ranges(&of(PartKind::Sparse, Some(&channel.name)), segment)?;
                 }
             }
         }
         if known == segment.parts.len() { Ok(()) } else { Err("a part of no known channel") }
     }
+}
+
+/// Checks that the parts of a channel that is filled are in order and do not overlap; returns how many there are.
+fn check_ranges(
+    parts: &[&PartEntry],
+    segment: &SegmentEntry,
+) -> std::result::Result<usize, &'static str> {
+    let mut next = 0;
+    for part in parts {
+        if part.first < next || part.documents == 0 {
+            return Err("parts of rows that overlap");
+        }
+        next = part.first.saturating_add(part.documents);
+    }
+    if next > segment.documents {
+        return Err("parts of rows beyond the last document");
+    }
+    Ok(parts.len())
 }
 
 impl FieldEntry {
@@ -410,6 +440,13 @@ impl ChannelEntry {
                 passages: settings.passages,
                 precision: settings.precision,
             },
+            ChannelKind::Sparse(settings) => KindEntry::Sparse {
+                encoder: settings.encoder,
+                fingerprint: settings.fingerprint,
+                terms: settings.terms,
+                max_tokens: settings.max_tokens,
+                precision: settings.precision,
+            },
         };
         Self { name: channel.name.clone(), fields: channel.fields.clone(), kind }
     }
@@ -434,6 +471,15 @@ impl ChannelEntry {
                 passages,
                 precision,
             }),
+            KindEntry::Sparse { encoder, fingerprint, terms, max_tokens, precision } => {
+                ChannelKind::Sparse(SparseSettings {
+                    encoder,
+                    fingerprint,
+                    terms,
+                    max_tokens,
+                    precision,
+                })
+            }
         };
         ChannelSchema { name: self.name.clone(), fields: self.fields.clone(), kind }
     }

@@ -111,12 +111,22 @@ pub enum SectionKind {
     Lengths = 23,
     /// Tombstones: the dead documents.
     Dead = 24,
-    /// Dense: totals.
-    DenseTotals = 32,
-    /// Dense: where each document's rows start.
+    /// Dense and sparse: totals.
+    RowTotals = 32,
+    /// Dense and sparse: where each document's rows start.
     RowStarts = 33,
-    /// Dense: the rows.
+    /// Dense and sparse: the values of the rows.
     Rows = 34,
+    /// Sparse: the terms of the rows.
+    RowTerms = 48,
+    /// Impacts: where each chunk's lists start.
+    ImpactChunks = 49,
+    /// Impacts: the lists.
+    ImpactLists = 50,
+    /// Impacts: document numbers of postings.
+    ImpactDocs = 51,
+    /// Impacts: impacts of postings.
+    Impacts = 52,
     /// Columns: the fields' names, sorted.
     ColumnNames = 64,
     /// Columns: one record for each.
@@ -135,7 +145,7 @@ impl SectionKind {
             SectionKind::IdHashes => "id-hashes",
             SectionKind::StoredBlocks => "stored-blocks",
             SectionKind::Stored => "stored",
-            SectionKind::Bm25Totals | SectionKind::DenseTotals => "totals",
+            SectionKind::Bm25Totals | SectionKind::RowTotals => "totals",
             SectionKind::Dictionary => "dictionary",
             SectionKind::Terms => "terms",
             SectionKind::Blocks => "blocks",
@@ -146,6 +156,11 @@ impl SectionKind {
             SectionKind::Dead => "dead",
             SectionKind::RowStarts => "row-starts",
             SectionKind::Rows => "rows",
+            SectionKind::RowTerms => "row-terms",
+            SectionKind::ImpactChunks => "impact-chunks",
+            SectionKind::ImpactLists => "impact-lists",
+            SectionKind::ImpactDocs => "impact-docs",
+            SectionKind::Impacts => "impacts",
             SectionKind::ColumnNames => "names",
             SectionKind::ColumnTable => "table",
             SectionKind::ColumnData => "data",
@@ -171,9 +186,14 @@ impl SectionKind {
             K::HeavyPostings,
             K::Lengths,
             K::Dead,
-            K::DenseTotals,
+            K::RowTotals,
             K::RowStarts,
             K::Rows,
+            K::RowTerms,
+            K::ImpactChunks,
+            K::ImpactLists,
+            K::ImpactDocs,
+            K::Impacts,
             K::ColumnNames,
             K::ColumnTable,
             K::ColumnData,

@@ -1,6 +1,6 @@
 //! The fixed-width records inside the sections of a part.
 
-use zerocopy::byteorder::little_endian::{U16, U32, U64};
+use zerocopy::byteorder::little_endian::{F32, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// One entry of the id lookup, sorted by hash, then by document.
@@ -77,14 +77,26 @@ pub struct Heavy {
     pub tf: U32,
 }
 
-/// Totals of a dense part.
+/// Totals of a part of rows.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub struct DenseTotals {
-    /// The length of every row.
-    pub dimensions: U32,
+pub struct RowTotals {
+    /// Of a dense part the length of every row, of a sparse one how many terms the vocabulary has.
+    pub size: U32,
     /// How many rows there are.
     pub rows: U32,
+}
+
+/// One term's impacts in one chunk; one more record ends the last list's postings.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ImpactList {
+    /// The term; terms increase in a chunk.
+    pub term: U32,
+    /// Its first posting; it reaches to the next list's first.
+    pub first_posting: U32,
+    /// What an impact of 1 stands for: no weight is above its impact times this.
+    pub unit: F32,
 }
 
 /// One column of a columns part, in the order of the fields' names; all zero for a field without one.

@@ -77,12 +77,10 @@ struct Weighted<'a> {
 impl<'a> Bm25<'a> {
     pub(crate) fn open(snapshot: &'a Snapshot, name: &str) -> Result<Self> {
         let channel = snapshot.schema().position(name)?;
-        let settings = match &snapshot.schema().channels[channel].kind {
-            ChannelKind::Bm25(settings) => settings,
-            other @ ChannelKind::Dense(_) => {
-                let (expected, found) = ("a bm25 channel", other.described());
-                return Err(Error::ChannelKind { name: name.to_owned(), expected, found });
-            }
+        let kind = &snapshot.schema().channels[channel].kind;
+        let ChannelKind::Bm25(settings) = kind else {
+            let (expected, found) = ("a bm25 channel", kind.described());
+            return Err(Error::ChannelKind { name: name.to_owned(), expected, found });
         };
         let mut parts = Vec::with_capacity(snapshot.segments());
         for segment in snapshot.open_segments() {

@@ -10,8 +10,7 @@ use ecphory_kernels::{Level, dot};
 
 use crate::error::VectorFault;
 use crate::schema::ChannelKind;
-use crate::segment::DenseRange;
-use crate::segment::dense::{DensePart, check_row};
+use crate::segment::rows::{RowRange, RowTable, Shape, check_row};
 use crate::snapshot::Snapshot;
 use crate::{Error, Result, Selection};
 
@@ -23,23 +22,29 @@ const BLOCK_ROWS: usize = 256;
 pub struct Dense<'a> {
     snapshot: &'a Snapshot,
     channel: usize,
-    dimensions: usize,
+    dimensions: u32,
     level: Level,
 }
 
 impl<'a> Dense<'a> {
     pub(crate) fn open(snapshot: &'a Snapshot, name: &str) -> Result<Self> {
-        let channel = snapshot.dense_position(name)?;
-        let ChannelKind::Dense(settings) = &snapshot.schema().channels[channel].kind else {
-            unreachable!("the position of a dense channel");
+        let channel = snapshot.schema().position(name)?;
+        let kind = &snapshot.schema().channels[channel].kind;
+        let ChannelKind::Dense(settings) = kind else {
+            let (expected, found) = ("a dense channel", kind.described());
+            return Err(Error::ChannelKind { name: name.to_owned(), expected, found });
         };
-        let dimensions = settings.dimensions as usize;
+        let dimensions = settings.dimensions;
         Ok(Self { snapshot, channel, dimensions, level: Level::detect() })
     }
 
     /// Returns the length of every vector.
     pub fn dimensions(&self) -> usize {
-        self.dimensions
+        self.dimensions as usize
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Dense { dimensions: self.dimensions }
     }
 
     /// Returns the `k` documents whose best row has the largest dot product with `query`, best first, of
@@ -62,8 +67,8 @@ impl<'a> Dense<'a> {
             let wanted = |doc: u32| {
                 !segment.dead.contains(doc) && selected.is_none_or(|set| set.contains(DocNo(doc)))
             };
-            for range in &segment.dense[self.channel] {
-                let part = range.rows(self.dimensions)?;
+            for range in &segment.rows[self.channel] {
+                let part = range.table_of(self.shape())?;
                 let mut documents = 0..0;
                 while let Some(run) = next_run(range, part, &wanted, documents.end) {
                     documents = run;
@@ -105,11 +110,9 @@ impl<'a> Dense<'a> {
 
     fn best_of(&self, query: &[f32], at: DocAddress) -> Result<Option<(u32, f32)>> {
         self.snapshot.check_address(at)?;
-        let ranges = &self.snapshot.open_segments()[at.segment as usize].dense[self.channel];
-        let position = ranges.partition_point(|range| range.first + range.documents <= at.doc.0);
-        let range = ranges.get(position).filter(|range| range.first <= at.doc.0);
-        let Some(range) = range else { return Ok(None) };
-        let part = range.rows(self.dimensions)?;
+        let segment = &self.snapshot.open_segments()[at.segment as usize];
+        let Some(range) = segment.range_of(self.channel, at.doc.0) else { return Ok(None) };
+        let part = range.table_of(self.shape())?;
         let doc = (at.doc.0 - range.first) as usize;
         let mut scores = Vec::new();
         self.score_rows(range, query, part.rows_of(doc..doc + 1), &mut scores)?;
@@ -119,26 +122,27 @@ impl<'a> Dense<'a> {
 
     fn score_rows(
         &self,
-        range: &DenseRange,
+        range: &RowRange,
         query: &[f32],
         rows: Range<usize>,
         scores: &mut Vec<f32>,
     ) -> Result<()> {
         scores.clear();
         scores.resize(rows.len(), 0.0);
-        dot::dot_rows(self.level, query, &range.rows(self.dimensions)?.values(rows), scores);
+        dot::dot_rows(self.level, query, &range.table_of(self.shape())?.values(rows), scores);
         // Rows are checked when they come in; on the way out this is what can be seen of them for free.
         if scores.iter().all(|score| score.is_finite()) {
             return Ok(());
         }
-        Err(Error::corrupt(&range.part.file.name, 0, "a row has a value that is not finite"))
+        Err(Error::corrupt(&range.part.file().name, 0, "a row has a value that is not finite"))
     }
 
     fn check_query(&self, query: &[f32]) -> Result<()> {
-        let fault = if query.len() == self.dimensions {
+        let fault = if query.len() == self.dimensions() {
             check_row(query)
         } else {
-            Err(VectorFault::Length { expected: self.dimensions as u64, got: query.len() as u64 })
+            let (expected, got) = (u64::from(self.dimensions), query.len() as u64);
+            Err(VectorFault::Length { expected, got })
         };
         fault.map_err(|fault| Error::Vector {
             channel: self.snapshot.schema().channels[self.channel].name.clone(),
@@ -151,8 +155,8 @@ impl<'a> Dense<'a> {
 /// Returns the next run of consecutive selected documents of a part, from `from` on, with at most
 /// [`BLOCK_ROWS`] rows (or one document, where it has more).
 fn next_run(
-    range: &DenseRange,
-    part: &DensePart,
+    range: &RowRange,
+    part: &RowTable,
     wanted: &dyn Fn(u32) -> bool,
     from: usize,
 ) -> Option<Range<usize>> {

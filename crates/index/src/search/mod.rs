@@ -3,3 +3,5 @@
 pub mod bm25;
 pub mod dense;
 mod facets;
+pub mod sparse;
+mod steering;

@@ -9,21 +9,20 @@ use rayon::prelude::*;
 use super::Numbers;
 use super::bm25::{UNIT_DOCUMENTS, UnitPostings, merge_units};
 use super::columns::build_columns;
-use super::dense::{row_bytes, write_rows};
 use super::documents::{FieldNames, Ids, StoredUnit, write_documents};
+use super::rows::{RowRun, Rows, Shape, value_bytes, word_bytes, write_rows};
 use crate::format::manifest::{PartKind, SegmentEntry};
 use crate::format::part::PartIdentity;
 use crate::format::spool::SpoolRoom;
 use crate::snapshot::Settings;
 use crate::{ChannelKind, Error, Result};
 
-/// The rows of a new segment in one dense channel, which cover all of its documents.
+/// The rows of a new segment in one channel, which cover all of its documents.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SegmentRows<'a> {
     /// The channel's position.
     pub channel: usize,
-    pub counts: &'a [u32],
-    pub values: &'a [f32],
+    pub rows: Rows<'a>,
 }
 
 /// Where a new segment goes, and what it takes its numbers and its memory from.
@@ -99,14 +98,15 @@ pub(crate) fn build_segment(
         drop(units);
         parts.push(sections.write(identity, &channel.name, room)?);
     }
-    for rows in rows {
-        let channel = &site.settings.schema.channels[rows.channel];
-        let ChannelKind::Dense(settings) = &channel.kind else { continue };
-        let identity = site.identity(PartKind::Dense, segment, 0, documents);
-        let values = row_bytes(rows.values);
-        let counts = rows.counts.iter().copied();
-        let shape = (channel.name.as_str(), settings.dimensions);
-        parts.push(write_rows(site.storage, identity, shape, counts, vec![&values])?);
+    for SegmentRows { channel, rows } in rows {
+        let channel = &site.settings.schema.channels[*channel];
+        let Some(shape) = Shape::of(&channel.kind) else { continue };
+        let identity = site.identity(shape.part(), segment, 0, documents);
+        let (terms, values) = (word_bytes(rows.terms), value_bytes(rows.values));
+        let (terms, values) = (vec![&*terms], vec![&*values]);
+        let run = RowRun { first: 0, counts: rows.counts.to_vec(), terms, values };
+        let room = site.room(identity.part);
+        parts.push(write_rows(room, identity, (&channel.name, shape), &run)?);
     }
     Ok(SegmentEntry { segment, documents, parts })
 }

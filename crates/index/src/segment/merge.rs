@@ -7,12 +7,12 @@ use super::Segment;
 use super::bm25::merge_parts;
 use super::build::Site;
 use super::columns::{MergeInput, merge_columns};
-use super::dense::{merge_ranges, write_rows};
 use super::documents::merge_documents;
+use super::rows::{Shape, merge_ranges, write_rows};
 use super::survivors::Survivors;
 use crate::format::MAX_SEGMENT_DOCUMENTS;
 use crate::format::manifest::{PartEntry, PartKind, SegmentEntry};
-use crate::{ChannelKind, Error, Result};
+use crate::{Error, Result};
 
 /// Returns what survives of each segment, under its number in the merged one.
 pub(crate) fn survivors(inputs: &[Arc<Segment>]) -> Result<Vec<Survivors>> {
@@ -55,23 +55,20 @@ pub(crate) fn merge_segments(
     let columns = merge_columns(&columns, &site.settings.schema, room)?;
     parts.push(columns.write(identity, room)?);
     for (position, channel) in site.settings.schema.channels.iter().enumerate() {
-        match &channel.kind {
-            ChannelKind::Bm25(_) => {
-                let mut inner = Vec::with_capacity(inputs.len());
-                for (input, survivors) in inputs.iter().zip(survivors) {
-                    let part = input.bm25[position].as_ref();
-                    let part = part.expect("a segment has a part for every bm25 channel");
-                    inner.push((part.get()?, survivors));
-                }
-                let identity = site.identity(PartKind::Bm25, segment, 0, documents);
-                let room = site.room(identity.part);
-                parts.push(merge_parts(&inner, room)?.write(identity, &channel.name, room)?);
-            }
-            ChannelKind::Dense(settings) => {
-                let shape = (channel.name.as_str(), settings.dimensions);
-                parts.extend(merge_rows(inputs, survivors, position, shape, segment, site)?);
-            }
+        if let Some(shape) = Shape::of(&channel.kind) {
+            let channel = (channel.name.as_str(), shape);
+            parts.extend(merge_rows(inputs, survivors, position, channel, segment, site)?);
+            continue;
         }
+        let mut inner = Vec::with_capacity(inputs.len());
+        for (input, survivors) in inputs.iter().zip(survivors) {
+            let part = input.bm25[position].as_ref();
+            let part = part.expect("a segment has a part for every bm25 channel");
+            inner.push((part.get()?, survivors));
+        }
+        let identity = site.identity(PartKind::Bm25, segment, 0, documents);
+        let room = site.room(identity.part);
+        parts.push(merge_parts(&inner, room)?.write(identity, &channel.name, room)?);
     }
     Ok(Some(SegmentEntry { segment, documents, parts }))
 }
@@ -80,22 +77,22 @@ fn merge_rows(
     inputs: &[Arc<Segment>],
     survivors: &[Survivors],
     position: usize,
-    shape: (&str, u32),
+    channel: (&str, Shape),
     segment: u32,
     site: Site<'_>,
 ) -> Result<Vec<PartEntry>> {
     let mut ranges = Vec::new();
     for (input, survivors) in inputs.iter().zip(survivors) {
-        for range in &input.dense[position] {
-            ranges.push((range.first, range.rows(shape.1 as usize)?, survivors));
+        for range in &input.rows[position] {
+            ranges.push((range.first, range.table_of(channel.1)?, survivors));
         }
     }
     let mut parts = Vec::new();
     for run in merge_ranges(ranges.into_iter()) {
         let documents = run.counts.len() as u32;
-        let identity = site.identity(PartKind::Dense, segment, run.first, documents);
-        let counts = run.counts.into_iter();
-        parts.push(write_rows(site.storage, identity, shape, counts, run.pieces)?);
+        let identity = site.identity(channel.1.part(), segment, run.first, documents);
+        let room = site.room(identity.part);
+        parts.push(write_rows(room, identity, channel, &run)?);
     }
     Ok(parts)
 }

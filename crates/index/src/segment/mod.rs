@@ -1,7 +1,7 @@
 //! The parts of a segment: how each kind is built, written and read.
 //!
 //! A segment is immutable but for its tombstones: one part with the documents, one with the columns of their
-//! fields, one for each BM25 channel, and for each dense channel as many as it took to fill it so far.
+//! fields, one for each BM25 channel, and for each dense or sparse channel as many as it took to fill it so far.
 //! Segments of the tail are the same, in memory.
 
 pub mod bm25;
@@ -9,7 +9,10 @@ pub mod build;
 pub mod columns;
 pub mod dense;
 pub mod documents;
+pub mod impacts;
 pub mod merge;
+pub mod rows;
+pub mod sparse;
 pub mod survivors;
 pub mod tombstones;
 
@@ -28,6 +31,8 @@ use bm25::Bm25Part;
 use columns::{Coding, ColumnsPart, Found};
 use dense::DensePart;
 use documents::DocumentsPart;
+use rows::{RowPart, RowRange};
+use sparse::SparsePart;
 use tombstones::Tombstones;
 
 /// A part that is opened at once, so that its file cannot go away, but verified at its first use.
@@ -58,7 +63,7 @@ impl<T> Lazy<T> {
 pub(crate) enum OpenPart {
     Documents(Arc<Lazy<DocumentsPart>>),
     Bm25(Arc<Lazy<Bm25Part>>),
-    Dense(Arc<Lazy<DensePart>>),
+    Rows(RowPart),
     Columns(Arc<Lazy<ColumnsPart>>),
     Tombstones(Arc<PartFile>, Arc<Tombstones>),
 }
@@ -79,7 +84,12 @@ impl OpenPart {
                 OpenPart::Documents(Arc::new(Lazy::new(file, DocumentsPart::verify)))
             }
             PartKind::Bm25 => OpenPart::Bm25(Arc::new(Lazy::new(file, Bm25Part::verify))),
-            PartKind::Dense => OpenPart::Dense(Arc::new(Lazy::new(file, DensePart::verify))),
+            PartKind::Dense => {
+                OpenPart::Rows(RowPart::Dense(Arc::new(Lazy::new(file, DensePart::verify))))
+            }
+            PartKind::Sparse => {
+                OpenPart::Rows(RowPart::Sparse(Arc::new(Lazy::new(file, SparsePart::verify))))
+            }
             PartKind::Columns => OpenPart::Columns(Arc::new(Lazy::new(file, ColumnsPart::verify))),
             PartKind::Tombstones => {
                 let dead = Arc::new(Tombstones::read(&file, channels)?);
@@ -92,31 +102,10 @@ impl OpenPart {
         match self {
             OpenPart::Documents(part) => &part.file,
             OpenPart::Bm25(part) => &part.file,
-            OpenPart::Dense(part) => &part.file,
+            OpenPart::Rows(part) => part.file(),
             OpenPart::Columns(part) => &part.file,
             OpenPart::Tombstones(file, _) => file,
         }
-    }
-}
-
-/// One dense part and the documents it covers.
-#[derive(Clone, Debug)]
-pub(crate) struct DenseRange {
-    pub first: u32,
-    pub documents: u32,
-    pub part: Arc<Lazy<DensePart>>,
-}
-
-impl DenseRange {
-    /// Returns the verified part of a channel with so many dimensions.
-    pub fn rows(&self, dimensions: usize) -> Result<&DensePart> {
-        let part = self.part.get()?;
-        if part.dimensions() != dimensions {
-            let found = part.dimensions();
-            let what = format!("rows of {found} dimensions, the channel has {dimensions}");
-            return Err(Error::corrupt(&self.part.file.name, 0, what));
-        }
-        Ok(part)
     }
 }
 
@@ -135,7 +124,7 @@ pub(crate) struct Segment {
     /// By channel; `None` for channels of other kinds.
     pub bm25: Vec<Option<Arc<Lazy<Bm25Part>>>>,
     /// By channel, in order of documents, possibly with holes; empty for channels of other kinds.
-    pub dense: Vec<Vec<DenseRange>>,
+    pub rows: Vec<Vec<RowRange>>,
     pub dead: Arc<Tombstones>,
     /// All of its parts by number.
     pub parts: Arc<OpenParts>,
@@ -153,7 +142,7 @@ impl Segment {
             settings.schema.channels.iter().map(|channel| channel.name.as_str()).collect();
         let (mut stored, mut columns) = (None, None);
         let mut bm25 = vec![None; channels.len()];
-        let mut dense: Vec<Vec<DenseRange>> = channels.iter().map(|_| Vec::new()).collect();
+        let mut rows: Vec<Vec<RowRange>> = channels.iter().map(|_| Vec::new()).collect();
         let mut dead = None;
         let mut parts = OpenParts::new();
         for part in &entry.parts {
@@ -169,9 +158,9 @@ impl Segment {
                 OpenPart::Documents(open) => stored = Some(open),
                 OpenPart::Columns(open) => columns = Some(open),
                 OpenPart::Bm25(open) => bm25[channel] = Some(open),
-                OpenPart::Dense(open) => {
+                OpenPart::Rows(open) => {
                     let (first, documents) = (part.first, part.documents);
-                    dense[channel].push(DenseRange { first, documents, part: open });
+                    rows[channel].push(RowRange { first, documents, part: open });
                 }
                 OpenPart::Tombstones(_, open) => dead = Some(open.for_channels(channels.len())),
             }
@@ -184,7 +173,7 @@ impl Segment {
             stored: stored.expect("a decoded manifest has a documents part in every segment"),
             columns,
             bm25,
-            dense,
+            rows,
             dead: Arc::new(dead.unwrap_or_else(|| Tombstones::new(channels.len()))),
             parts: Arc::new(parts),
         })
@@ -218,7 +207,7 @@ impl Segment {
         self.stored.get()?;
         self.columns.as_ref().map(|part| part.get()).transpose()?;
         self.bm25.iter().flatten().try_for_each(|part| part.get().map(|_| ()))?;
-        self.dense.iter().flatten().try_for_each(|range| range.part.get().map(|_| ()))
+        self.rows.iter().flatten().try_for_each(|range| range.table().map(|_| ()))
     }
 
     /// Returns how many documents live.
@@ -257,15 +246,18 @@ impl Segment {
         self.stored.get()?.find(id, &|doc| self.lives(doc))
     }
 
-    /// Returns how many living documents a dense channel covers.
+    /// Returns the rows of a channel that cover a document; `None` where it has none yet.
+    pub fn range_of(&self, channel: usize, doc: u32) -> Option<&RowRange> {
+        let ranges = &self.rows[channel];
+        let place = ranges.partition_point(|range| range.end() <= doc);
+        ranges.get(place).filter(|range| range.first <= doc)
+    }
+
+    /// Returns how many living documents a dense or sparse channel covers.
     pub fn covered(&self, channel: usize) -> u32 {
-        let ranges = &self.dense[channel];
-        let all: u32 = ranges.iter().map(|range| range.documents).sum();
-        let within = |doc: u32| {
-            let place = ranges.partition_point(|range| range.first + range.documents <= doc);
-            ranges.get(place).is_some_and(|range| range.first <= doc)
-        };
-        all - self.dead.iter().filter(|&doc| within(doc)).count() as u32
+        let all: u32 = self.rows[channel].iter().map(|range| range.documents).sum();
+        let dead = self.dead.iter().filter(|&doc| self.range_of(channel, doc).is_some());
+        all - dead.count() as u32
     }
 
     /// Returns the same segment with more dead documents.

@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 use crate::error::{DocumentFault, DuplicatePlace, VectorFault};
 use crate::filter::ID_FIELD;
 use crate::format::log::{LoggedBatch, LoggedRows};
-use crate::segment::dense::check_row;
 use crate::segment::documents::{MAX_DOCUMENT_BYTES, MAX_ID_BYTES, MAX_LIST_DEPTH};
+use crate::segment::rows::{OwnedRows, check_rows};
 use crate::snapshot::Settings;
 use crate::view::View;
 use crate::{Error, Result, Schema};
@@ -70,7 +70,20 @@ impl Batch {
     /// their order, and the rows one after the other. Without them the channel does not cover the
     /// documents yet.
     pub fn rows(&mut self, channel: &str, counts: Vec<u32>, values: Vec<f32>) -> &mut Self {
-        self.rows.push(LoggedRows { channel: channel.to_owned(), counts, values });
+        self.sparse_rows(channel, counts, Vec::new(), values)
+    }
+
+    /// Gives the weighted terms of all documents of the batch in a sparse channel, as [`Batch::rows`] does in
+    /// a dense one: how many terms each document has, the terms, and their weights.
+    pub fn sparse_rows(
+        &mut self,
+        channel: &str,
+        counts: Vec<u32>,
+        terms: Vec<u32>,
+        weights: Vec<f32>,
+    ) -> &mut Self {
+        let rows = OwnedRows { counts, terms, values: weights };
+        self.rows.push(LoggedRows { channel: channel.to_owned(), rows });
         self
     }
 
@@ -131,14 +144,14 @@ impl Batch {
 }
 
 fn check_batch_rows(
-    rows: &LoggedRows,
+    LoggedRows { channel, rows }: &LoggedRows,
     documents: usize,
     twice: bool,
     settings: &Settings,
 ) -> Result<()> {
-    let position = settings.dense_position(&rows.channel)?;
+    let (_, shape) = settings.rows_position(channel)?;
     let wrong = |subject: &str, fault| {
-        let (channel, subject) = (rows.channel.clone(), subject.to_owned());
+        let (channel, subject) = (channel.clone(), subject.to_owned());
         Err(Error::Vector { channel, subject, fault })
     };
     if twice {
@@ -148,31 +161,7 @@ fn check_batch_rows(
         let (expected, got) = (documents as u64, rows.counts.len() as u64);
         return wrong("the counts of rows", VectorFault::Length { expected, got });
     }
-    check_rows(&rows.channel, settings.dimensions(position), 0, &rows.counts, &rows.values)
-}
-
-/// Checks that rows have the right number of finite values; documents are called by number, from `first`.
-pub(crate) fn check_rows(
-    channel: &str,
-    dimensions: u32,
-    first: u32,
-    counts: &[u32],
-    values: &[f32],
-) -> Result<()> {
-    let wrong = |subject, fault| Error::Vector { channel: channel.to_owned(), subject, fault };
-    let count: u64 = counts.iter().map(|&count| u64::from(count)).sum();
-    let (expected, got) = (count.saturating_mul(u64::from(dimensions)), values.len() as u64);
-    if expected != got {
-        return Err(wrong(format!("{count} rows"), VectorFault::Length { expected, got }));
-    }
-    let mut values = values.chunks_exact(dimensions as usize);
-    for (&count, doc) in counts.iter().zip(first..) {
-        for (row, number) in values.by_ref().take(count as usize).zip(0..) {
-            check_row(row)
-                .map_err(|fault| wrong(format!("row {number} of document {doc}"), fault))?;
-        }
-    }
-    Ok(())
+    check_rows(channel, shape, 0, rows.as_rows())
 }
 
 /// Checks that ids can be stored and differ from each other.

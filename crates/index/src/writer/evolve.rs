@@ -40,8 +40,8 @@ struct Evolved {
 }
 
 impl Writer {
-    /// Adds a channel. A BM25 channel covers all documents when this returns; a dense one covers none yet,
-    /// see [`Writer::uncovered`].
+    /// Adds a channel. A BM25 channel covers all documents when this returns; one of another kind covers none
+    /// yet, see [`Writer::uncovered`].
     ///
     /// # Errors
     /// [`Error::Schema`] where the channel does not fit, [`Error::Interrupted`], [`Error::Io`].
@@ -174,7 +174,7 @@ impl Writer {
     }
 }
 
-/// Builds a new BM25 channel of a segment; nothing for a dense one.
+/// Builds a new BM25 channel of a segment; nothing for one of another kind.
 fn new_postings(
     segment: &Segment,
     position: usize,

@@ -21,19 +21,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ecphory_core::DocNo;
 
-pub(crate) use batch::check_rows;
 pub use batch::{Batch, Written};
 
 use crate::collection::{Shared, lock, locked, publish_manifest};
 use crate::format::manifest::{Manifest, PartEntry, SegmentEntry, generations};
 use crate::segment::build::Site;
-use crate::segment::dense::PendingRows;
 use crate::segment::{Numbers, Segment};
 use crate::snapshot::Settings;
 use crate::view::View;
 use crate::wal;
 use crate::{Error, Result, Snapshot};
 use log::Log;
+use rows::PendingRows;
 
 /// Writes to a collection. While it lives, it holds the lock.
 pub struct Writer {
@@ -93,16 +92,7 @@ struct State {
     stopped: bool,
 }
 
-/// The next rows of a dense channel.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    /// How many rows each of the next documents has; 0 for one without text.
-    pub counts: &'a [u32],
-    /// All rows, one after the other.
-    pub values: &'a [f32],
-}
-
-/// Documents of one segment that a dense channel does not cover yet.
+/// Documents of one segment that a dense or sparse channel does not cover yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The segment's position in [`Writer::snapshot`].
@@ -154,14 +144,14 @@ impl Writer {
         locked(&self.state).view.snapshot()
     }
 
-    /// Returns the next hole of a dense channel in the segments on disk, counting what is staged; `None`
+    /// Returns the next hole of a dense or sparse channel in the segments on disk, counting what is staged; `None`
     /// where there is none. [`Writer::seal`] first, where documents of the tail may have no rows.
     ///
     /// # Errors
     /// [`Error::UnknownChannel`], [`Error::ChannelKind`].
     pub fn uncovered(&self, channel: &str) -> Result<Option<Gap>> {
         let state = locked(&self.state);
-        Ok(state.next_gap(state.view.settings.dense_position(channel)?))
+        Ok(state.next_gap(state.view.settings.rows_position(channel)?.0))
     }
 
     /// Makes everything staged visible at once. Without anything staged it does nothing.

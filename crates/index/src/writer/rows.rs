@@ -1,6 +1,6 @@
-//! Staging the rows of a dense channel.
+//! Staging the rows of a dense or sparse channel.
 //!
-//! Rows are kept in memory until a commit, the end of a gap or [`FLUSH_VALUES`]. So that many small
+//! Rows are kept in memory until a commit, the end of a gap or [`FLUSH_BYTES`]. So that many small
 //! commits do not leave many small parts, a new part takes in the ones before it while they are not much
 //! larger: every row is copied a few times, and the parts grow up to [`MERGED_BYTES`].
 
@@ -8,35 +8,53 @@ use std::sync::Arc;
 
 use ecphory_core::DocNo;
 
-use super::batch::check_rows;
-use super::{Gap, Rows, State, Writer, files};
+use super::{Gap, State, Writer, files};
 use crate::error::VectorFault;
-use crate::format::manifest::{PartEntry, PartKind, SegmentEntry};
+use crate::format::manifest::{PartEntry, SegmentEntry};
 use crate::segment::Segment;
-use crate::segment::dense::{DensePart, PendingRows, row_bytes, write_rows};
+use crate::segment::rows::{
+    OwnedRows, RowRun, RowTable, Rows, Shape, check_rows, value_bytes, word_bytes, write_rows,
+};
 use crate::{Error, Result};
 
-/// How many values are kept in memory before they go to a file (64 MiB).
-const FLUSH_VALUES: usize = 16 << 20;
+/// How many bytes are kept in memory before they go to a file.
+const FLUSH_BYTES: usize = 64 << 20;
 /// Parts larger than this are left as they are.
 const MERGED_BYTES: usize = 64 << 20;
 
+/// Rows that were staged and are not yet in a file: consecutive documents of one segment.
+#[derive(Debug, Default)]
+pub(super) struct PendingRows {
+    /// The segment's position.
+    segment: usize,
+    /// The first document.
+    first: u32,
+    rows: OwnedRows,
+}
+
+impl PendingRows {
+    /// Returns the number of the document after the last.
+    fn end(&self) -> u32 {
+        self.first + self.rows.counts.len() as u32
+    }
+}
+
 impl State {
-    /// Returns the next hole of a dense channel, counting pending rows.
+    /// Returns the next hole of a dense or sparse channel, counting pending rows.
     pub(super) fn next_gap(&self, channel: usize) -> Option<Gap> {
         let segments = self.view.disk.iter().zip(0u32..);
         segments.into_iter().find_map(|(segment, position)| {
             let pending = self.pending[channel].as_ref();
-            let pending = pending.filter(|rows| rows.segment == position as usize);
+            let pending = pending.filter(|pending| pending.segment == position as usize);
             let mut first = 0;
-            for range in &segment.dense[channel] {
+            for range in &segment.rows[channel] {
                 if range.first > first {
                     break;
                 }
-                first = range.first + range.documents;
+                first = range.end();
             }
-            first += pending.map_or(0, |rows| rows.counts.len() as u32);
-            let next = segment.dense[channel].iter().map(|range| range.first);
+            first += pending.map_or(0, |pending| pending.rows.counts.len() as u32);
+            let next = segment.rows[channel].iter().map(|range| range.first);
             let end = next.filter(|&next| next >= first).min().unwrap_or(segment.documents);
             let count = end - first;
             if count > 0 {
@@ -49,16 +67,16 @@ impl State {
 }
 
 impl Writer {
-    /// Stages the next rows of a dense channel: those of the documents at the beginning of
+    /// Stages the next rows of a dense or sparse channel: those of the documents at the beginning of
     /// [`Writer::uncovered`]. Nothing is taken where anything is wrong.
     ///
     /// # Errors
-    /// [`Error::Vector`] for NaN, infinity or a wrong length, [`Error::UnknownChannel`],
+    /// [`Error::Vector`] for rows that do not fit the channel, [`Error::UnknownChannel`],
     /// [`Error::ChannelKind`], [`Error::Io`], [`Error::WriterStopped`].
     pub fn stage_rows(&self, channel: &str, rows: Rows<'_>) -> Result<()> {
         let mut state = self.running()?;
-        let position = state.view.settings.dense_position(channel)?;
-        if rows.counts.is_empty() && rows.values.is_empty() {
+        let (position, shape) = state.view.settings.rows_position(channel)?;
+        if rows.counts.is_empty() && rows.terms.is_empty() && rows.values.is_empty() {
             return Ok(());
         }
         let gap = state.next_gap(position);
@@ -70,13 +88,10 @@ impl Writer {
             let (channel, subject) = (channel.to_owned(), "the rows".to_owned());
             return Err(Error::Vector { channel, subject, fault });
         }
-        let dimensions = state.view.settings.dimensions(position);
-        check_rows(channel, dimensions, first, rows.counts, rows.values)?;
+        check_rows(channel, shape, first, rows)?;
 
-        let other = |pending: &PendingRows| {
-            pending.segment != segment as usize
-                || pending.first + pending.counts.len() as u32 != first
-        };
+        let other =
+            |pending: &PendingRows| pending.segment != segment as usize || pending.end() != first;
         if state.pending[position].as_ref().is_some_and(other) {
             self.flush(&mut state, position)?;
         }
@@ -85,10 +100,8 @@ impl Writer {
             first,
             ..PendingRows::default()
         });
-        pending.counts.extend_from_slice(rows.counts);
-        pending.values.extend_from_slice(rows.values);
-        let values = pending.values.len();
-        if values >= FLUSH_VALUES || rows.counts.len() as u32 == missing {
+        pending.rows.extend(rows);
+        if pending.rows.bytes() >= FLUSH_BYTES || rows.counts.len() as u32 == missing {
             self.flush(&mut state, position)?;
         }
         Ok(())
@@ -108,34 +121,38 @@ impl Writer {
         pending: &PendingRows,
     ) -> Result<()> {
         let settings = Arc::clone(&state.view.settings);
-        let name = settings.schema.channels[channel].name.as_str();
+        let named = &settings.schema.channels[channel];
+        let shape = Shape::of(&named.kind).expect("rows were staged for a channel that has them");
         let segment = Arc::clone(&state.view.disk[pending.segment]);
-        let mut before: Vec<&DensePart> = Vec::new();
+        let mut before: Vec<&RowTable> = Vec::new();
         let mut first = pending.first;
-        let mut bytes = 4 * pending.values.len();
-        for range in segment.dense[channel].iter().rev() {
+        let mut bytes = pending.rows.bytes();
+        for range in segment.rows[channel].iter().rev() {
             if range.first >= first {
                 continue;
             }
-            let part = range.rows(settings.dimensions(channel) as usize)?;
-            let grown = bytes + part.row_bytes().len();
-            let apart = range.first + range.documents != first;
-            if apart || part.row_bytes().len() > 2 * bytes || grown > MERGED_BYTES {
+            let table = range.table_of(shape)?;
+            let grown = bytes + table.bytes();
+            let apart = range.end() != first;
+            if apart || table.bytes() > 2 * bytes || grown > MERGED_BYTES {
                 break;
             }
-            before.insert(0, part);
+            before.insert(0, table);
             (first, bytes) = (range.first, grown);
         }
-        let end = pending.first + pending.counts.len() as u32;
+        let (terms, values) = (word_bytes(&pending.rows.terms), value_bytes(&pending.rows.values));
+        let mut run = RowRun { first, ..RowRun::default() };
+        for table in before {
+            run.push(table, 0..table.documents());
+        }
+        run.counts.extend_from_slice(&pending.rows.counts);
+        run.terms.push(&terms);
+        run.values.push(&values);
         let site = self.site(&settings);
-        let identity = site.identity(PartKind::Dense, segment.entry.segment, first, end - first);
-        let counts = before.iter().flat_map(|part| part.counts());
-        let counts = counts.chain(pending.counts.iter().copied());
-        let values = row_bytes(&pending.values);
-        let mut pieces: Vec<&[u8]> = before.iter().map(|part| part.row_bytes()).collect();
-        pieces.push(&values);
-        let shape = (name, settings.dimensions(channel));
-        let entry = write_rows(site.storage, identity, shape, counts, pieces)?;
+        let number = segment.entry.segment;
+        let identity = site.identity(shape.part(), number, first, pending.end() - first);
+        let room = site.room(identity.part);
+        let entry = write_rows(room, identity, (&named.name, shape), &run)?;
         self.replace_rows(state, pending.segment, entry)
     }
 

@@ -33,7 +33,9 @@ impl Writer {
             return Err(Error::TooMany { what: "documents in one batch", got, limit });
         }
         let mut state = self.running()?;
-        while !state.view.tail.segments.is_empty() {
+        // A log that holds only deletions is sealed too: replayed over the new segment, it would delete there what was put
+        // again.
+        while !state.view.tail.segments.is_empty() || state.log.has_batches() {
             drop(state);
             self.seal()?;
             state = self.running()?;

@@ -59,7 +59,9 @@ fn fill(collection: &Collection, rows: &[Vec<[f32; DIMENSIONS]>], steps: &[usize
 fn stage_some(writer: &Writer, rows: &[Vec<[f32; DIMENSIONS]>]) {
     let counts: Vec<u32> = rows.iter().map(|rows| rows.len() as u32).collect();
     let values: Vec<f32> = rows.iter().flatten().flatten().copied().collect();
-    writer.stage_rows("dense", Rows { counts: &counts, values: &values }).unwrap();
+    writer
+        .stage_rows("dense", Rows { counts: &counts, values: &values, ..Rows::default() })
+        .unwrap();
 }
 
 fn brute_force(
@@ -133,16 +135,19 @@ fn the_next_gap_counts_what_is_staged_and_small_parts_grow_together() {
     let gap = |segment, first, count| Some(Gap { segment, first: DocNo(first), count });
     for i in 0..100 {
         assert_eq!(writer.uncovered("dense").unwrap(), gap(0, i, 100 - i));
-        writer.stage_rows("dense", Rows { counts: &[1], values: &[i as f32, 1.0] }).unwrap();
+        writer
+            .stage_rows("dense", Rows { counts: &[1], values: &[i as f32, 1.0], ..Rows::default() })
+            .unwrap();
         writer.commit().unwrap();
         let coverage = Coverage { covered: u64::from(i) + 1, total: 101 };
         assert_eq!(collection.snapshot().unwrap().coverage("dense").unwrap(), coverage);
     }
     assert_eq!(writer.uncovered("dense").unwrap(), gap(1, 0, 1));
-    writer.stage_rows("dense", Rows { counts: &[0], values: &[] }).unwrap();
+    writer.stage_rows("dense", Rows { counts: &[0], values: &[], ..Rows::default() }).unwrap();
     assert_eq!(writer.uncovered("dense").unwrap(), None);
     assert_eq!(writer.uncovered("other").unwrap(), gap(0, 0, 100));
-    let refused = writer.stage_rows("dense", Rows { counts: &[1], values: &[1.0, 1.0] });
+    let refused =
+        writer.stage_rows("dense", Rows { counts: &[1], values: &[1.0, 1.0], ..Rows::default() });
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Input);
     writer.commit().unwrap();
     let parts = storage.list("seg").unwrap();
@@ -160,7 +165,8 @@ fn bad_rows_and_queries_are_named_and_leave_nothing() {
     add(&collection, &[vec![doc(0, "x"), doc(1, "x"), doc(2, "x")]]);
     let writer = collection.writer().unwrap();
     let check = |counts: &[u32], values: &[f32], message: &str| {
-        let error = writer.stage_rows("dense", Rows { counts, values }).unwrap_err();
+        let error =
+            writer.stage_rows("dense", Rows { counts, values, ..Rows::default() }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input);
         assert_eq!(error.to_string(), message);
         assert_eq!(writer.uncovered("dense").unwrap().unwrap().first, DocNo(0));

@@ -23,7 +23,10 @@ fn a_disk_that_fills_at_any_step_leaves_the_last_commit() {
         let writer = collection.writer().unwrap();
         storage.fail_after(steps, io::ErrorKind::StorageFull);
         let outcome = stage(&writer, &[doc("new", "radium")]).and_then(|()| {
-            writer.stage_rows("dense", Rows { counts: &[1], values: &[0.0, 0.0, 1.0] })?;
+            writer.stage_rows(
+                "dense",
+                Rows { counts: &[1], values: &[0.0, 0.0, 1.0], ..Rows::default() },
+            )?;
             writer.commit()
         });
         storage.heal();

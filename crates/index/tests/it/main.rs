@@ -15,5 +15,6 @@ mod golden;
 mod lexical;
 mod operations;
 mod scale;
+mod sparse;
 mod support;
 mod transactions;

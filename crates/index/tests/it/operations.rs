@@ -1,7 +1,7 @@
 //! Checks, backups and changes of the schema.
 
 use ecphory_core::storage::{FullSpeed, Memory, Storage};
-use ecphory_core::{ErrorKind, Progress, Silent};
+use ecphory_core::{Document, ErrorKind, Progress, Silent};
 use ecphory_index::{Batch, Bm25Settings, Collection, FieldKind, FieldSchema, Filter, Rows};
 
 use crate::support::*;
@@ -150,7 +150,7 @@ fn identities_tell_collections_apart_that_their_parts_do_not() {
     assert_eq!(taken.kind(), ErrorKind::Conflict);
 }
 
-fn documents(snapshot: &ecphory_index::Snapshot) -> Vec<ecphory_core::Document> {
+fn documents(snapshot: &ecphory_index::Snapshot) -> Vec<Document> {
     snapshot.addresses().map(|at| snapshot.document(at).unwrap()).collect()
 }
 
@@ -201,7 +201,9 @@ fn a_dense_channel_that_is_added_is_filled_gap_by_gap() {
     while let Some(gap) = writer.uncovered("wide").unwrap() {
         let counts = vec![1; gap.count as usize];
         let values = vec![0.5; 2 * gap.count as usize];
-        writer.stage_rows("wide", Rows { counts: &counts, values: &values }).unwrap();
+        writer
+            .stage_rows("wide", Rows { counts: &counts, values: &values, ..Rows::default() })
+            .unwrap();
     }
     writer.commit().unwrap();
     let snapshot = collection.snapshot().unwrap();
@@ -281,4 +283,21 @@ fn purging_leaves_no_byte_of_what_was_deleted() {
     writer.purge(&FullSpeed).unwrap();
     assert_eq!(holds(&storage), [""; 0]);
     assert_eq!(collection.snapshot().unwrap().documents(), 1);
+}
+
+/// The log said that a document was deleted; replayed after the bulk build it deleted the new one instead of the old.
+#[test]
+fn a_document_that_was_deleted_comes_back_by_a_bulk_build() {
+    let storage = Memory::new();
+    let collection = create(&storage, schema());
+    add(&collection, &[vec![doc("a", "old"), doc("b", "other")]]);
+    let writer = collection.writer().unwrap();
+    writer.put(Batch::new().delete("a").clone(), None).unwrap();
+    stage(&writer, &[doc("a", "new")]).unwrap();
+    writer.commit().unwrap();
+    drop(writer);
+    let snapshot = open(&storage).unwrap().snapshot().unwrap();
+    let found: Vec<Document> =
+        snapshot.addresses().map(|at| snapshot.document(at).unwrap()).collect();
+    assert_eq!(found, [doc("b", "other"), doc("a", "new")]);
 }

@@ -81,7 +81,7 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
         let collection = create(&storage, schema());
         let writer = collection.writer().unwrap();
         writer.stage(&documents, &pool(threads), &Silent).unwrap();
-        let rows = Rows { counts: &[1; 500], values: &[0.5; 1500] };
+        let rows = Rows { counts: &[1; 500], values: &[0.5; 1500], ..Rows::default() };
         writer.stage_rows("dense", rows).unwrap();
         writer.commit().unwrap();
         let names = storage.names();

@@ -131,7 +131,9 @@ pub fn five(storage: &Memory) -> Collection {
     writer.commit().unwrap();
     stage(&writer, &second).unwrap();
     let values = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.6, 0.8];
-    writer.stage_rows("dense", Rows { counts: &[2, 0, 1], values: &values }).unwrap();
+    writer
+        .stage_rows("dense", Rows { counts: &[2, 0, 1], values: &values, ..Rows::default() })
+        .unwrap();
     writer.commit().unwrap();
     collection
 }

@@ -3,10 +3,20 @@
 //! Four bytes per dimension, scanned exactly; a scan runs at the speed of the memory. Not for millions
 //! of documents: there the codes of a quantised index read a thirtieth of the bytes.
 
-mod merge;
-mod read;
-mod write;
+use super::rows::{RowTable, Shape};
+use crate::Result;
+use crate::format::part::PartFile;
 
-pub(crate) use merge::merge_ranges;
-pub(crate) use read::DensePart;
-pub(crate) use write::{PendingRows, check_row, row_bytes, write_rows};
+/// A verified dense part.
+#[derive(Debug)]
+pub(crate) struct DensePart {
+    pub table: RowTable,
+}
+
+impl DensePart {
+    /// Compares the checksums of all sections and checks that they fit together.
+    pub fn verify(file: &PartFile) -> Result<Self> {
+        let table = RowTable::verify(file, |dimensions| Shape::Dense { dimensions })?;
+        Ok(Self { table })
+    }
+}

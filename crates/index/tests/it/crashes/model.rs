@@ -180,7 +180,9 @@ fn fresh(state: &State, pool: &rayon::ThreadPool) -> Snapshot {
         |entry: &Entry| Entry { rows: entry.rows.clone().or(Some(Vec::new())), ..entry.clone() };
     let entries: Vec<Entry> = state.entries.iter().map(rows).collect();
     let (counts, values) = rows_of(&entries).expect("all have rows now");
-    writer.stage_rows("dense", Rows { counts: &counts, values: &values }).unwrap();
+    writer
+        .stage_rows("dense", Rows { counts: &counts, values: &values, ..Rows::default() })
+        .unwrap();
     writer.commit().unwrap();
     collection.snapshot().unwrap()
 }

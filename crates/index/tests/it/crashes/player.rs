@@ -194,7 +194,10 @@ impl Player {
                 counts.push(u32::from(id.is_some()));
                 values.extend(id.into_iter().flat_map(row_of));
             }
-            self.writer().stage_rows("dense", Rows { counts: &counts, values: &values })?;
+            self.writer().stage_rows(
+                "dense",
+                Rows { counts: &counts, values: &values, ..Rows::default() },
+            )?;
         }
         self.commit(next)
     }

@@ -5,43 +5,23 @@
 
 use std::ops::Range;
 
-use super::DensePart;
+use super::{RowRun, RowTable};
 use crate::segment::survivors::Survivors;
-
-/// Rows of consecutive documents of the merged segment.
-#[derive(Debug, Default)]
-pub(crate) struct RowRun<'a> {
-    /// The first document's new number.
-    pub first: u32,
-    /// How many rows each document has.
-    pub counts: Vec<u32>,
-    /// The rows, in pieces.
-    pub pieces: Vec<&'a [u8]>,
-}
-
-impl RowRun<'_> {
-    fn end(&self) -> u32 {
-        self.first + self.counts.len() as u32
-    }
-}
 
 /// Joins ranges, which are in order: each with the number of its first document in its segment, and what
 /// survives of that segment.
 pub(crate) fn merge_ranges<'a>(
-    ranges: impl Iterator<Item = (u32, &'a DensePart, &'a Survivors)>,
+    ranges: impl Iterator<Item = (u32, &'a RowTable, &'a Survivors)>,
 ) -> Vec<RowRun<'a>> {
     let mut runs: Vec<RowRun<'a>> = Vec::new();
-    for (first, part, survivors) in ranges {
-        let counts: Vec<u32> = part.counts().collect();
-        for alive in alive_runs(first, counts.len() as u32, survivors) {
+    for (first, table, survivors) in ranges {
+        for alive in alive_runs(first, table.documents() as u32, survivors) {
             let Some(new) = survivors.new_number(first + alive.start) else { continue };
             if runs.last().is_none_or(|run| run.end() != new) {
                 runs.push(RowRun { first: new, ..RowRun::default() });
             }
-            let documents = alive.start as usize..alive.end as usize;
             if let Some(run) = runs.last_mut() {
-                run.counts.extend_from_slice(&counts[documents.clone()]);
-                run.pieces.push(part.bytes_of(part.rows_of(documents)));
+                run.push(table, alive.start as usize..alive.end as usize);
             }
         }
     }
