@@ -71,6 +71,18 @@ impl Query {
         let pairs = terms.iter().zip(weights);
         pairs.fold(0.0, |score, (&term, &weight)| score + self.weights[term as usize] * weight)
     }
+
+    /// Scores a document, which is counted from its segment's first.
+    fn score_at(&self, range: &RowRange, table: &RowTable, doc: u32) -> Result<f32> {
+        let doc = (doc - range.first) as usize;
+        let rows = table.rows_of(doc..doc + 1);
+        let score = self.score(&table.terms(rows.clone()), &table.values(rows));
+        // Weights are checked when they come in; on the way out this is what can be seen of them for free.
+        if score.is_finite() {
+            return Ok(score);
+        }
+        Err(Error::corrupt(&range.part.file().name, 0, "a weight is not a finite number"))
+    }
 }
 
 /// What is searched, and where the search is.
@@ -164,7 +176,7 @@ impl<'a> Sparse<'a> {
             lists.take(self.level, sums, least, &wanted, &mut search.found);
             let mut score = |doc: u16| {
                 let doc = first + u32::from(doc);
-                let score = self.score_of(search.query, range, &part.table, doc)?;
+                let score = search.query.score_at(range, &part.table, doc)?;
                 Ok((score, DocAddress { segment: number, doc: DocNo(doc) }))
             };
             let limits = (search.k, scale);
@@ -184,7 +196,7 @@ impl<'a> Sparse<'a> {
         let mut scores = Vec::with_capacity(docs.len());
         for &at in docs {
             let covered = self.covered(at)?;
-            let score = covered.map(|(range, table)| self.score_of(&query, range, table, at.doc.0));
+            let score = covered.map(|(range, table)| query.score_at(range, table, at.doc.0));
             scores.push(score.transpose()?);
         }
         Ok(scores)
@@ -222,17 +234,6 @@ impl<'a> Sparse<'a> {
         let segment: &'a Segment = &self.snapshot.open_segments()[at.segment as usize];
         let range = segment.range_of(self.channel, at.doc.0);
         range.map(|range| Ok((range, range.table_of(self.shape())?))).transpose()
-    }
-
-    fn score_of(&self, query: &Query, range: &RowRange, table: &RowTable, doc: u32) -> Result<f32> {
-        let doc = (doc - range.first) as usize;
-        let rows = table.rows_of(doc..doc + 1);
-        let score = query.score(&table.terms(rows.clone()), &table.values(rows));
-        // Weights are checked when they come in; on the way out this is what can be seen of them for free.
-        if score.is_finite() {
-            return Ok(score);
-        }
-        Err(Error::corrupt(&range.part.file().name, 0, "a weight is not a finite number"))
     }
 
     fn shape(&self) -> Shape {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use ecphory_core::storage::{FullSpeed, Memory};
 use ecphory_core::{DocAddress, Document, ErrorKind, Scored, Silent};
 use ecphory_index::{
-    Batch, ChannelKind, ChannelSchema, Collection, Filter, Rows, Schema, Selection, Snapshot,
-    SparseSettings, SparseWork, Writer,
+    Batch, Collection, Filter, Rows, Schema, Selection, Snapshot, SparseWork, Writer,
 };
 use proptest::prelude::*;
 
@@ -21,16 +20,7 @@ type Vector = BTreeMap<u32, f32>;
 type Model = Vec<(u16, Option<Vector>)>;
 
 fn schema_of(terms: u32) -> Schema {
-    let kind = ChannelKind::Sparse(SparseSettings {
-        encoder: "splade".to_owned(),
-        fingerprint: "abc".to_owned(),
-        terms,
-        max_tokens: None,
-        precision: None,
-    });
-    let channel =
-        ChannelSchema { name: "sparse".to_owned(), fields: vec!["text".to_owned()], kind };
-    Schema { channels: vec![channel], fields: Vec::new() }
+    Schema { channels: vec![sparse_channel("sparse", terms)], fields: Vec::new() }
 }
 
 fn numbered(number: u16) -> Document {
@@ -256,7 +246,7 @@ impl Random {
     fn below(&mut self, limit: u32) -> u32 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) * u64::from(limit) >> 31) as u32
+        (((self.0 >> 33) * u64::from(limit)) >> 31) as u32
     }
 
     fn vector(&mut self, terms: u32, count: u32) -> Vector {

@@ -7,7 +7,7 @@ use ecphory_core::storage::Memory;
 use ecphory_core::{DocAddress, Document, Scored, Silent};
 use ecphory_index::{
     Batch, Bm25Settings, ChannelKind, ChannelSchema, Collection, DenseSettings, FieldKind,
-    FieldSchema, QueryTerm, Rows, Schema, Snapshot, Writer,
+    FieldSchema, QueryTerm, Rows, Schema, Snapshot, SparseSettings, Writer,
 };
 
 pub fn pool(threads: usize) -> rayon::ThreadPool {
@@ -36,6 +36,20 @@ pub fn dense_channel(name: &str, dimensions: u32) -> ChannelSchema {
             dimensions,
             max_tokens: Some(128),
             passages: None,
+            precision: None,
+        }),
+    }
+}
+
+pub fn sparse_channel(name: &str, terms: u32) -> ChannelSchema {
+    ChannelSchema {
+        name: name.to_owned(),
+        fields: vec!["title".to_owned(), "text".to_owned()],
+        kind: ChannelKind::Sparse(SparseSettings {
+            encoder: "splade".to_owned(),
+            fingerprint: "def".to_owned(),
+            terms,
+            max_tokens: None,
             precision: None,
         }),
     }

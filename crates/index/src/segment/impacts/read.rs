@@ -83,7 +83,7 @@ impl ImpactIndex {
         let later = docs.get(1..).unwrap_or(&[]);
         docs.iter().zip(later).fold(true, |sound, (a, b)| sound & (doc_of(a) < doc_of(b)))
             && docs.last().is_some_and(|last| doc_of(last) < room)
-            && impacts.iter().fold(true, |sound, &impact| sound & (impact > 0))
+            && !impacts.contains(&0)
             && list.unit.get() > 0.0
             && list.unit.get().is_finite()
     }

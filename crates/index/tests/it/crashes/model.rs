@@ -1,14 +1,35 @@
 //! What a collection must hold: a plain list of documents, in the order of their last write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ecphory_core::storage::Memory;
 use ecphory_core::{DocAddress, Document, Scored, Silent};
-use ecphory_index::{Batch, Filter, Result, Rows, Snapshot, Written};
+use ecphory_index::{Batch, Filter, Result, Rows, Schema, Snapshot, Written};
 
-use crate::support::{create, pool, schema};
+use crate::support::{self, create, pool, sparse_channel};
 
-/// A document, and its rows in the dense channel where it has any.
+/// One channel of each kind.
+pub fn schema() -> Schema {
+    let mut schema = support::schema();
+    schema.channels.push(sparse_channel("sparse", TERMS));
+    schema
+}
+
+/// How many terms there are: one for each dimension and sign of a row.
+const TERMS: u32 = 6;
+
+/// The terms that a document with these rows has in the sparse channel, with their weights.
+pub fn terms_of(rows: &[[f32; 3]]) -> BTreeMap<u32, f32> {
+    let mut terms = BTreeMap::new();
+    for row in rows {
+        for (term, value) in (0..).step_by(2).zip(row).filter(|(_, value)| **value != 0.0) {
+            terms.insert(term + u32::from(*value < 0.0), value.abs());
+        }
+    }
+    terms
+}
+
+/// A document, and its rows in the dense channel where it has any; [`terms_of`] says what the sparse one has then.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub document: Document,
@@ -40,6 +61,8 @@ impl Put {
         }
         if let Some((counts, values)) = rows_of(&self.entries) {
             batch.rows("dense", counts, values);
+            let (counts, terms, weights) = weights_of(&self.entries);
+            batch.sparse_rows("sparse", counts, terms, weights);
         }
         batch
     }
@@ -54,6 +77,18 @@ fn rows_of(entries: &[Entry]) -> Option<(Vec<u32>, Vec<f32>)> {
         values.extend(rows.iter().flatten());
     }
     Some((counts, values))
+}
+
+/// The weighted terms of documents that all have some rows.
+fn weights_of(entries: &[Entry]) -> (Vec<u32>, Vec<u32>, Vec<f32>) {
+    let (mut counts, mut terms, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for rows in entries.iter().filter_map(|entry| entry.rows.as_ref()) {
+        let found = terms_of(rows);
+        counts.push(found.len() as u32);
+        terms.extend(found.keys());
+        weights.extend(found.values());
+    }
+    (counts, terms, weights)
 }
 
 /// The documents of one moment.
@@ -122,6 +157,7 @@ pub fn searches(snapshot: &Snapshot) -> Result<String> {
         selections.push(Some(selection));
     }
     let (bm25, dense) = (snapshot.bm25("bm25")?, snapshot.dense("dense")?);
+    let sparse = snapshot.sparse("sparse")?;
     for selection in selections.iter().map(Option::as_ref) {
         // With a filter one search of each kind does, and its limit leaves some documents out.
         let (limit, count) = if selection.is_some() { (3, 1) } else { (100, usize::MAX) };
@@ -132,6 +168,9 @@ pub fn searches(snapshot: &Snapshot) -> Result<String> {
         for vector in VECTORS.iter().take(count) {
             let found = dense.search(vector, limit, selection)?;
             lines.push(format!("{vector:?}: {:?}", named(snapshot, &found)?));
+            let terms: Vec<(u32, f32)> = terms_of(&[*vector]).into_iter().collect();
+            let found = sparse.search(&terms, limit, selection)?.hits;
+            lines.push(format!("{terms:?}: {:?}", named(snapshot, &found)?));
         }
     }
     for id in (0..IDS).map(id) {
@@ -183,6 +222,9 @@ fn fresh(state: &State, pool: &rayon::ThreadPool) -> Snapshot {
     writer
         .stage_rows("dense", Rows { counts: &counts, values: &values, ..Rows::default() })
         .unwrap();
+    let (counts, terms, values) = weights_of(&entries);
+    let rows = Rows { counts: &counts, terms: &terms, values: &values };
+    writer.stage_rows("sparse", rows).unwrap();
     writer.commit().unwrap();
     collection.snapshot().unwrap()
 }

@@ -9,9 +9,9 @@ use ecphory_index::{
     WriterOptions,
 };
 
-use super::model::{Put, State};
+use super::model::{Put, State, schema, terms_of};
 use super::workload::{Random, Step, row};
-use crate::support::{pool, schema};
+use crate::support::pool;
 
 /// The states that a collection may be in after a crash.
 #[derive(Clone, Debug)]
@@ -185,21 +185,34 @@ impl Player {
         for entry in &mut next.entries {
             entry.rows.get_or_insert_with(|| vec![row_of(&entry.document.id)]);
         }
-        while let Some(Gap { segment, first, count }) = self.writer().uncovered("dense")? {
-            let snapshot = self.writer().snapshot();
+        while let Some(gap) = self.writer().uncovered("dense")? {
             let (mut counts, mut values) = (Vec::new(), Vec::new());
-            for doc in first.0..first.0 + count {
-                // A dead document has no id.
-                let id = snapshot.id(DocAddress { segment, doc: DocNo(doc) }).ok();
-                counts.push(u32::from(id.is_some()));
-                values.extend(id.into_iter().flat_map(row_of));
+            for row in self.rows_of(gap) {
+                counts.push(u32::from(row.is_some()));
+                values.extend(row.into_iter().flatten());
             }
-            self.writer().stage_rows(
-                "dense",
-                Rows { counts: &counts, values: &values, ..Rows::default() },
-            )?;
+            let rows = Rows { counts: &counts, values: &values, ..Rows::default() };
+            self.writer().stage_rows("dense", rows)?;
+        }
+        while let Some(gap) = self.writer().uncovered("sparse")? {
+            let (mut counts, mut terms, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            for row in self.rows_of(gap) {
+                let found = row.map(|row| terms_of(&[row])).unwrap_or_default();
+                counts.push(found.len() as u32);
+                terms.extend(found.keys());
+                values.extend(found.values());
+            }
+            let rows = Rows { counts: &counts, terms: &terms, values: &values };
+            self.writer().stage_rows("sparse", rows)?;
         }
         self.commit(next)
+    }
+
+    /// The rows that the documents of a gap get; none for a dead one, which has no id.
+    fn rows_of(&self, Gap { segment, first, count }: Gap) -> Vec<Option<[f32; 3]>> {
+        let snapshot = self.writer().snapshot();
+        let docs = (first.0..first.0 + count).map(|doc| DocAddress { segment, doc: DocNo(doc) });
+        docs.map(|at| snapshot.id(at).ok().map(row_of)).collect()
     }
 
     /// Declares a field, unless it is declared. Everything is sealed with it.

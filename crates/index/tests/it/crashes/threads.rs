@@ -6,11 +6,11 @@ use ecphory_core::Document;
 use ecphory_core::storage::{Fault, FullSpeed, Memory};
 use ecphory_index::{Collection, Writer};
 
-use super::model::{Entry, IDS, Put, State, documents, id};
+use super::model::{Entry, IDS, Put, State, documents, id, schema};
 use super::player::History;
 use super::workload::{Random, entry};
 use super::{Difference, End, Report, Shown};
-use crate::support::{create, open, schema};
+use crate::support::{create, open};
 
 const THREADS: usize = 3;
 const BATCHES: usize = 12;
