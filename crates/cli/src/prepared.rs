@@ -50,8 +50,8 @@ fn place_of(
     fs::read(corpus)?.hash(&mut hasher);
     for request in requests {
         request.to_string().hash(&mut hasher);
-        if let Some(encoder) = context.engine.requested_encoder(request)? {
-            encoder.fingerprint().hash(&mut hasher);
+        if let Some(fingerprint) = context.engine.requested_fingerprint(request)? {
+            fingerprint.hash(&mut hasher);
         }
     }
     let folder = context.cache.join("collections");

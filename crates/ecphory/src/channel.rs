@@ -7,6 +7,7 @@
 //! dense=minilm
 //! long:dense=minilm(max_tokens=128, passages=sentences(words=120, overlap=30))
 //! fast:dense=minilm(precision=int8)
+//! sparse=splade(max_tokens=256)
 //! ```
 //! The name before the colon is that of the kind where it is missing. `fields` are joined by `+` and are
 //! `title+text` where missing. A value with a comma or a parenthesis that is not closed is quoted, as is a
@@ -20,6 +21,9 @@ use ecphory_model::Precision;
 
 use crate::pipeline::HYBRID;
 use ecphory_core::nearest::{hint, nearest};
+
+#[cfg(test)]
+mod tests;
 
 /// A channel to make: its name, its fields and its kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,11 +60,22 @@ pub enum RequestKind {
         /// where missing.
         precision: Option<String>,
     },
+    /// Weighted terms of a sparse encoder.
+    Sparse {
+        /// The name of a model that was pulled, or the path of a model directory.
+        model: String,
+        /// How many tokens the encoder reads at most; the model's own limit where missing.
+        max_tokens: Option<u32>,
+        /// The name of the [`ecphory_model::Precision`] in which the encoder holds its weights; that of the files
+        /// where missing.
+        precision: Option<String>,
+    },
 }
 
 const K1: f32 = 0.9;
 const B: f32 = 0.4;
 const ANALYZER: &str = "english";
+const KINDS: [&str; 3] = ["bm25", "dense", "sparse"];
 /// The fields that are read of a document where nothing else is asked for.
 const FIELDS: [&str; 2] = ["title", "text"];
 
@@ -82,6 +97,12 @@ impl ChannelRequest {
         Self { name: "dense".to_owned(), fields: default_fields(), kind }
     }
 
+    /// The channel `sparse` with a model: title and text, at the model's own limit.
+    pub fn sparse(model: impl Into<String>) -> Self {
+        let kind = RequestKind::Sparse { model: model.into(), max_tokens: None, precision: None };
+        Self { name: "sparse".to_owned(), fields: default_fields(), kind }
+    }
+
     /// Returns the name by which pipelines call it.
     pub fn name(&self) -> &str {
         &self.name
@@ -96,6 +117,7 @@ impl ChannelRequest {
         match self.kind {
             RequestKind::Bm25 { .. } => "bm25",
             RequestKind::Dense { .. } => "dense",
+            RequestKind::Sparse { .. } => "sparse",
         }
     }
 }
@@ -119,6 +141,11 @@ impl From<&ChannelSchema> for ChannelRequest {
                 passages: settings.passages.clone(),
                 precision: settings.precision.clone(),
             },
+            ChannelKind::Sparse(settings) => RequestKind::Sparse {
+                model: settings.encoder.clone(),
+                max_tokens: settings.max_tokens,
+                precision: settings.precision.clone(),
+            },
         };
         Self { name: channel.name.clone(), fields: channel.fields.clone(), kind }
     }
@@ -139,14 +166,14 @@ pub struct ChannelError {
 #[non_exhaustive]
 pub enum ChannelProblem {
     /// A kind that does not exist.
-    #[error("no channel kind is called `{kind}`{}; the kinds are bm25 and dense=MODEL", hint(nearest.as_deref()))]
+    #[error("no channel kind is called `{kind}`{}; the kinds are bm25, dense=MODEL and sparse=MODEL", hint(nearest.as_deref()))]
     UnknownKind {
         /// As written.
         kind: String,
         /// The nearest that exists.
         nearest: Option<String>,
     },
-    /// `dense` without a model, or `bm25` with one.
+    /// `dense` or `sparse` without a model, or `bm25` with one.
     #[error("{0}")]
     Model(&'static str),
     /// A name that is empty, or reserved.
@@ -203,14 +230,20 @@ fn parse(text: &str) -> Result<ChannelRequest, ChannelProblem> {
     let mut request = match (kind, model) {
         ("bm25", None) => ChannelRequest::bm25(),
         ("dense", Some(model)) if !model.is_empty() => ChannelRequest::dense(model),
+        ("sparse", Some(model)) if !model.is_empty() => ChannelRequest::sparse(model),
         ("dense", _) => {
             return Err(ChannelProblem::Model("a dense channel needs a model: write dense=MODEL"));
+        }
+        ("sparse", _) => {
+            return Err(ChannelProblem::Model(
+                "a sparse channel needs a model: write sparse=MODEL",
+            ));
         }
         ("bm25", Some(_)) => {
             return Err(ChannelProblem::Model("bm25 takes no model: write bm25 or bm25(k1=...)"));
         }
         _ => {
-            let nearest = nearest(kind, ["bm25", "dense"]).map(str::to_owned);
+            let nearest = nearest(kind, KINDS).map(str::to_owned);
             return Err(ChannelProblem::UnknownKind { kind: kind.to_owned(), nearest });
         }
     };
@@ -242,6 +275,11 @@ fn check(request: &ChannelRequest) -> Result<(), ChannelProblem> {
         value: value.to_owned(),
         reason,
     };
+    let check_precision = |name: Option<&str>| {
+        let Some(name) = name else { return Ok(()) };
+        let parsed = name.parse::<Precision>();
+        parsed.map(drop).map_err(|error| wrong("precision", name, error.to_string()))
+    };
     match &request.kind {
         RequestKind::Bm25 { analyzer, .. } => {
             let parsed = analyzer.parse::<ecphory_text::Analyzer>();
@@ -252,12 +290,9 @@ fn check(request: &ChannelRequest) -> Result<(), ChannelProblem> {
                 let parsed = passages.parse::<ecphory_text::Passages>();
                 parsed.map_err(|error| wrong("passages", passages, error.to_string()))?;
             }
-            if let Some(name) = precision {
-                let parsed = name.parse::<Precision>();
-                parsed.map_err(|error| wrong("precision", name, error.to_string()))?;
-            }
-            Ok(())
+            check_precision(precision.as_deref())
         }
+        RequestKind::Sparse { precision, .. } => check_precision(precision.as_deref()),
     }
 }
 
@@ -353,7 +388,10 @@ fn set(request: &mut ChannelRequest, name: &str, value: &str) -> Result<(), Chan
         (RequestKind::Bm25 { analyzer, .. }, "analyzer") => {
             value.clone_into(analyzer);
         }
-        (RequestKind::Dense { max_tokens, .. }, "max_tokens") => {
+        (
+            RequestKind::Dense { max_tokens, .. } | RequestKind::Sparse { max_tokens, .. },
+            "max_tokens",
+        ) => {
             let count = value.parse().ok().filter(|&count: &u32| count > 2);
             *max_tokens =
                 Some(count.ok_or_else(|| wrong("write a whole number from 3 on".into()))?);
@@ -361,7 +399,10 @@ fn set(request: &mut ChannelRequest, name: &str, value: &str) -> Result<(), Chan
         (RequestKind::Dense { passages, .. }, "passages") => {
             *passages = Some(value.to_owned());
         }
-        (RequestKind::Dense { precision, .. }, "precision") => {
+        (
+            RequestKind::Dense { precision, .. } | RequestKind::Sparse { precision, .. },
+            "precision",
+        ) => {
             *precision = Some(value.to_owned());
         }
         (RequestKind::Bm25 { .. }, _) => {
@@ -369,6 +410,9 @@ fn set(request: &mut ChannelRequest, name: &str, value: &str) -> Result<(), Chan
         }
         (RequestKind::Dense { .. }, _) => {
             return Err(unknown(kind, name, &["fields", "max_tokens", "passages", "precision"]));
+        }
+        (RequestKind::Sparse { .. }, _) => {
+            return Err(unknown(kind, name, &["fields", "max_tokens", "precision"]));
         }
     }
     Ok(())
@@ -406,21 +450,26 @@ impl fmt::Display for ChannelRequest {
                 }
             }
             RequestKind::Dense { model, max_tokens, passages, precision } => {
-                let quotes = if model.contains(['(', ')']) { "\"" } else { "" };
-                write!(f, "dense={quotes}{model}{quotes}")?;
-                if let Some(count) = max_tokens {
-                    options.push(format!("max_tokens={count}"));
-                }
+                write_model(f, "dense", model)?;
+                options.extend(max_tokens.map(|count| format!("max_tokens={count}")));
                 if let Some(passages) = passages {
                     options.push(format!("passages={}", quoted(passages)));
                 }
-                if let Some(precision) = precision {
-                    options.push(format!("precision={precision}"));
-                }
+                options.extend(precision.as_ref().map(|name| format!("precision={name}")));
+            }
+            RequestKind::Sparse { model, max_tokens, precision } => {
+                write_model(f, "sparse", model)?;
+                options.extend(max_tokens.map(|count| format!("max_tokens={count}")));
+                options.extend(precision.as_ref().map(|name| format!("precision={name}")));
             }
         }
         if options.is_empty() { Ok(()) } else { write!(f, "({})", options.join(", ")) }
     }
+}
+
+fn write_model(f: &mut fmt::Formatter<'_>, kind: &str, model: &str) -> fmt::Result {
+    let quotes = if model.contains(['(', ')']) { "\"" } else { "" };
+    write!(f, "{kind}={quotes}{model}{quotes}")
 }
 
 /// Quotes a value that would be split or cut otherwise.
@@ -437,67 +486,4 @@ fn quoted(value: &str) -> String {
         plain &= depth >= 0;
     }
     if plain && depth == 0 { value.to_owned() } else { format!("\"{value}\"") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, canonical: &str) {
-        let request: ChannelRequest = text.parse().unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(request.to_string(), canonical);
-        assert_eq!(canonical.parse::<ChannelRequest>().unwrap(), request);
-    }
-
-    fn refuse(text: &str, reason: &str) {
-        let error = text.parse::<ChannelRequest>().expect_err(text).to_string();
-        assert!(error.contains(reason), "{error}\nshould say: {reason}");
-    }
-
-    #[test]
-    fn round_trips() {
-        check("bm25", "bm25");
-        check("bm25()", "bm25");
-        check(" bm25 ( k1 = 0.9, b=0.75 )", "bm25(b=0.75)");
-        check("titles:bm25(fields=title, k1=1.2)", "titles:bm25(fields=title, k1=1.2)");
-        check("bm25(analyzer=german)", "bm25(analyzer=german)");
-        check("dense=minilm", "dense=minilm");
-        check(
-            "long:dense=minilm(max_tokens=128,passages=sentences(words=120, overlap=30))",
-            "long:dense=minilm(max_tokens=128, passages=sentences(words=120, overlap=30))",
-        );
-        check("fast:dense=minilm( precision = int8 )", "fast:dense=minilm(precision=int8)");
-        check("dense=minilm(precision=stored)", "dense=minilm(precision=stored)");
-        check("dense=./models/mini:lm", "dense=./models/mini:lm");
-        check("dense=\"./models (old)/x\"", "dense=\"./models (old)/x\"");
-        assert_eq!("bm25".parse::<ChannelRequest>().unwrap(), ChannelRequest::bm25());
-    }
-
-    #[test]
-    fn says_what_is_wrong() {
-        refuse("bm52", "did you mean `bm25`?");
-        refuse("dense", "write dense=MODEL");
-        refuse("dense=", "write dense=MODEL");
-        refuse("bm25=minilm", "bm25 takes no model");
-        refuse("hybrid:bm25", "`hybrid`");
-        refuse(":bm25", "a name is not empty");
-        refuse("bm25(k1=1", "not closed");
-        refuse("bm25(k1=1) x", "something follows");
-        refuse("bm25(k1)", "name=value");
-        refuse("bm25(k1=1,)", "name=value");
-        refuse("bm25(k1=1, k1=2)", "twice");
-        refuse("bm25(k2=1)", "did you mean `k1`?");
-        refuse("dense=m(max_token=1)", "did you mean `max_tokens`?");
-        refuse("bm25(b=1.5)", "from 0 to 1");
-        refuse("bm25(k1=NaN)", "from 0 on");
-        refuse("bm25(analyzer=klingon)", "klingon");
-        refuse("dense=m(max_tokens=0)", "from 3 on");
-        refuse("dense=m(passages=words)", "words");
-        refuse("dense=m(precision=int9)", "did you mean `int8`?");
-        refuse("dense=m(precision=4bit)", "only stored, f32, f16, bf16 and int8");
-        refuse("dense=m(precison=int8)", "did you mean `precision`?");
-        refuse("bm25(precision=int8)", "bm25 has no option `precision`");
-        refuse("bm25(fields=title+)", "joined by +");
-        refuse("bm25(fields=title+title)", "joined by +");
-    }
 }

@@ -8,10 +8,11 @@ use ecphory_core::Progress;
 use ecphory_core::storage::Directory;
 use ecphory_index::{
     Bm25Settings, ChannelKind, ChannelSchema, Collection as IndexCollection, DenseSettings, Schema,
+    SparseSettings,
 };
 use ecphory_model::{
     CrossEncoder, Encoder, EncoderOptions, EncodingCache, LateEncoder, ModelStore, Precision, Role,
-    StoreConfig,
+    SparseEncoder, SparseVector, StoreConfig,
 };
 use rustc_hash::FxHashMap;
 
@@ -50,6 +51,7 @@ struct Inner {
     encoders: Opened<Encoder>,
     cross_encoders: Opened<CrossEncoder>,
     late_encoders: Opened<LateEncoder>,
+    sparse_encoders: Opened<SparseEncoder>,
     encoding: EncodingService,
     clock: Arc<dyn Clock>,
 }
@@ -88,6 +90,7 @@ impl Engine {
             encoders: Mutex::default(),
             cross_encoders: Mutex::default(),
             late_encoders: Mutex::default(),
+            sparse_encoders: Mutex::default(),
             encoding,
             clock,
         };
@@ -148,6 +151,30 @@ impl Engine {
         Ok(opened(&self.inner.late_encoders, (directory, options.clone()), LateEncoder::open)?)
     }
 
+    /// Opens a sparse encoder, as [`Self::encoder`] opens a dense one.
+    ///
+    /// # Errors
+    /// Where there is no such model, or it gives no weights of terms, is damaged or not supported.
+    pub fn sparse_encoder(
+        &self,
+        name_or_path: &str,
+        options: &EncoderOptions,
+    ) -> Result<Arc<SparseEncoder>> {
+        let directory = self.inner.models.resolve(name_or_path)?;
+        Ok(opened(&self.inner.sparse_encoders, (directory, options.clone()), SparseEncoder::open)?)
+    }
+
+    /// Encodes texts on the engine's threads into weighted terms, one vector a text.
+    pub(crate) fn encode_sparse(
+        &self,
+        encoder: &SparseEncoder,
+        texts: &[&str],
+        role: Role,
+        progress: &dyn Progress,
+    ) -> Result<Vec<SparseVector>> {
+        Ok(encoder.encode(texts, role, self.pool(), progress)?)
+    }
+
     /// Encodes texts on the engine's threads into `texts.len()` rows of the encoder's dimensions.
     ///
     /// All callers of the engine share a cache of vectors, and the batches in which texts are encoded; collections
@@ -178,19 +205,17 @@ impl Engine {
         self.inner.encoding.stats()
     }
 
-    /// Opens the encoder that a requested channel would have; `None` for a kind that has none.
+    /// Opens the encoder that a requested channel would have, and returns its fingerprint; `None` for a kind that
+    /// has none.
     ///
     /// # Errors
     /// As [`Self::encoder`], and where the request contradicts itself.
-    pub fn requested_encoder(&self, request: &ChannelRequest) -> Result<Option<Arc<Encoder>>> {
-        request.check()?;
-        match &request.kind {
-            RequestKind::Bm25 { .. } => Ok(None),
-            RequestKind::Dense { model, max_tokens, precision, .. } => {
-                let options = encoder_options(*max_tokens, precision.as_deref())?;
-                self.encoder(model, &options).map(Some)
-            }
-        }
+    pub fn requested_fingerprint(&self, request: &ChannelRequest) -> Result<Option<String>> {
+        Ok(match self.channel_schema(request)?.kind {
+            ChannelKind::Bm25(_) => None,
+            ChannelKind::Dense(settings) => Some(settings.fingerprint),
+            ChannelKind::Sparse(settings) => Some(settings.fingerprint),
+        })
     }
 
     /// Opens the encoder of a channel, and checks that it is the one whose vectors the channel holds.
@@ -211,6 +236,28 @@ impl Engine {
             model: settings.encoder.clone(),
             expected: described(&settings.fingerprint, settings.dimensions as usize),
             found: described(encoder.fingerprint(), encoder.dimensions()),
+        })
+    }
+
+    /// Opens the encoder of a sparse channel, and checks that it is the one whose weights the channel holds.
+    pub(crate) fn channel_sparse_encoder(
+        &self,
+        channel: &str,
+        settings: &SparseSettings,
+    ) -> Result<Arc<SparseEncoder>> {
+        let options = encoder_options(settings.max_tokens, settings.precision.as_deref())?;
+        let encoder = self.sparse_encoder(&settings.encoder, &options)?;
+        let terms = encoder.terms();
+        if encoder.fingerprint() == settings.fingerprint && terms == settings.terms as usize {
+            return Ok(encoder);
+        }
+        let described =
+            |fingerprint: &str, terms: usize| format!("{} with {terms} terms", short(fingerprint));
+        Err(Error::OtherModel {
+            channel: channel.to_owned(),
+            model: settings.encoder.clone(),
+            expected: described(&settings.fingerprint, settings.terms as usize),
+            found: described(encoder.fingerprint(), terms),
         })
     }
 
@@ -257,6 +304,17 @@ impl Engine {
                     dimensions: encoder.dimensions() as u32,
                     max_tokens: *max_tokens,
                     passages: passages.clone(),
+                    precision: precision.clone(),
+                })
+            }
+            RequestKind::Sparse { model, max_tokens, precision } => {
+                let options = encoder_options(*max_tokens, precision.as_deref())?;
+                let encoder = self.sparse_encoder(model, &options)?;
+                ChannelKind::Sparse(SparseSettings {
+                    encoder: lasting_name(model)?,
+                    fingerprint: encoder.fingerprint().to_owned(),
+                    terms: encoder.terms() as u32,
+                    max_tokens: *max_tokens,
                     precision: precision.clone(),
                 })
             }
@@ -322,6 +380,9 @@ fn lasting_name(model: &str) -> Result<String> {
 }
 
 fn described(fingerprint: &str, dimensions: usize) -> String {
-    let short = fingerprint.get(..12).unwrap_or(fingerprint);
-    format!("{short} with {dimensions} dimensions")
+    format!("{} with {dimensions} dimensions", short(fingerprint))
+}
+
+fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..12).unwrap_or(fingerprint)
 }

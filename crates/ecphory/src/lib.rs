@@ -83,7 +83,8 @@ pub use ecphory_core::{Document, ErrorKind, Progress, Silent, Unshown, Value};
 pub use ecphory_eval as eval;
 pub use ecphory_index::{
     BackedUp, Batch, Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage,
-    DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, Written,
+    DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, SparseSettings,
+    Written,
 };
 pub use ecphory_model as model;
 #[cfg(feature = "onnx")]

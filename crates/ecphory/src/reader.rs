@@ -1,17 +1,15 @@
 //! Reading a collection: a snapshot that is searched by pipelines.
 
-use std::sync::Arc;
-
 use ecphory_core::{DocAddress, Document, Progress, Scored, Silent};
 use ecphory_index::{ChannelKind, ComponentSize, Coverage, Schema, Snapshot};
-use ecphory_model::Role;
+use ecphory_model::{Role, SparseVector};
 use rayon::prelude::*;
 
 use crate::channel::{ChannelRequest, RequestKind};
 use crate::pipeline::{self, PipelineError};
 use crate::search::{
-    Cue, Execution, HITS_MAX, Hit, Plan, Ran, Response, SearchOptions, SourceKind, Stopwatch,
-    resolve,
+    Cue, Encoded, Execution, HITS_MAX, Hit, Plan, QueryEncoder, Ran, Response, SearchOptions,
+    Source, SourceKind, Stopwatch, resolve,
 };
 use crate::{Engine, Error, Pipeline, Result};
 
@@ -145,39 +143,51 @@ impl Reader {
         answers
     }
 
-    /// Encodes all queries for each dense channel of the plan that has anything to compare with.
+    /// Encodes all queries for each channel of the plan that has an encoder and anything to compare with.
     pub(crate) fn encode_queries(
         &self,
         plan: &Plan<'_>,
         queries: &[&str],
         watch: &mut Stopwatch<'_>,
         progress: &dyn Progress,
-    ) -> Result<Vec<Vec<f32>>> {
-        let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(plan.channels.len());
+    ) -> Result<Vec<Encoded>> {
+        let mut encoded: Vec<Encoded> = Vec::with_capacity(plan.channels.len());
         for (i, source) in plan.channels.iter().enumerate() {
-            let encoder = match &source.kind {
-                SourceKind::Dense(dense) => dense.encoder.as_ref(),
-                SourceKind::Bm25(_) | SourceKind::Model(_) => None,
-            };
-            let Some(encoder) = encoder else {
-                vectors.push(Vec::new());
+            let Some(encoder) = source.encoder() else {
+                encoded.push(Encoded::Nothing);
                 continue;
             };
             // Two channels of one model, say over title and text, share the query's vector.
-            let known = plan.channels[..i].iter().position(|other| match &other.kind {
-                SourceKind::Dense(other) => {
-                    other.encoder.as_ref().is_some_and(|other| Arc::ptr_eq(other, encoder))
-                }
-                SourceKind::Bm25(_) | SourceKind::Model(_) => false,
-            });
-            vectors.push(match known {
-                Some(known) => vectors[known].clone(),
+            let same = |other: &Source<'_>| other.encoder().is_some_and(|other| other == encoder);
+            let known = plan.channels[..i].iter().position(same);
+            encoded.push(match known {
+                Some(known) => encoded[known].clone(),
                 None => watch.time(&format!("encode query with {}", encoder.name()), || {
-                    self.engine.encode(encoder, queries, Role::Query, progress)
+                    self.encode_with(encoder, queries, progress)
                 })?,
             });
         }
-        Ok(vectors)
+        Ok(encoded)
+    }
+
+    fn encode_with(
+        &self,
+        encoder: QueryEncoder<'_>,
+        queries: &[&str],
+        progress: &dyn Progress,
+    ) -> Result<Encoded> {
+        Ok(match encoder {
+            QueryEncoder::Dense(encoder) => {
+                Encoded::Dense(self.engine.encode(encoder, queries, Role::Query, progress)?)
+            }
+            QueryEncoder::Sparse(encoder) => {
+                let made = self.engine.encode_sparse(encoder, queries, Role::Query, progress)?;
+                let pairs = |vector: SparseVector| {
+                    vector.terms.into_iter().zip(vector.weights).collect::<Vec<(u32, f32)>>()
+                };
+                Encoded::Sparse(made.into_iter().map(pairs).collect())
+            }
+        })
     }
 
     /// Runs the plan for one query and turns addresses into hits.
@@ -222,10 +232,10 @@ impl Reader {
         self.snapshot.schema().channels.iter().map(ChannelRequest::from).collect()
     }
 
-    /// Returns the names of the dense channels.
-    pub fn dense_channels(&self) -> Vec<String> {
-        let dense = |request: &ChannelRequest| matches!(request.kind, RequestKind::Dense { .. });
-        self.channels().into_iter().filter(dense).map(|request| request.name).collect()
+    /// Returns the names of the channels that an encoder fills: the dense and the sparse ones.
+    pub fn encoded_channels(&self) -> Vec<String> {
+        let encoded = |request: &ChannelRequest| !matches!(request.kind, RequestKind::Bm25 { .. });
+        self.channels().into_iter().filter(encoded).map(|request| request.name).collect()
     }
 
     /// Returns how many documents a channel covers; a lexical one covers all.
@@ -290,18 +300,21 @@ impl Reader {
 }
 
 /// Returns the query as each channel of the plan sees it.
-pub(crate) fn cues(plan: &Plan<'_>, query: &str, number: usize, vectors: &[Vec<f32>]) -> Vec<Cue> {
+pub(crate) fn cues(plan: &Plan<'_>, query: &str, number: usize, encoded: &[Encoded]) -> Vec<Cue> {
     plan.channels
         .iter()
-        .zip(vectors)
-        .map(|(source, vectors)| match &source.kind {
-            SourceKind::Bm25(bm25) => Cue::Terms(bm25.analyze(query)),
-            SourceKind::Dense(dense) if dense.encoder.is_some() => {
+        .zip(encoded)
+        .map(|(source, encoded)| match (&source.kind, encoded) {
+            (SourceKind::Bm25(bm25), _) => Cue::Terms(bm25.analyze(query)),
+            (SourceKind::Dense(dense), Encoded::Dense(vectors)) => {
                 let dimensions = dense.dense.dimensions();
                 Cue::Vector(vectors[number * dimensions..][..dimensions].to_vec())
             }
-            SourceKind::Dense(_) => Cue::Nothing,
-            SourceKind::Model(_) => Cue::Text(query.to_owned()),
+            (SourceKind::Sparse(_), Encoded::Sparse(vectors)) => {
+                Cue::Weights(vectors[number].clone())
+            }
+            (SourceKind::Dense(_) | SourceKind::Sparse(_), _) => Cue::Nothing,
+            (SourceKind::Model(_), _) => Cue::Text(query.to_owned()),
         })
         .collect()
 }

@@ -109,7 +109,7 @@ pub struct Quickstart {
 /// Make a collection from documents.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  ecphory index wiki.ecp corpus.jsonl --channel bm25 --channel dense=minilm\n\nCORPUS is JSONL in BEIR layout (`_id`, `title`, `text`, other keys become fields), TSV, either of them with .gz, or a folder of text, Markdown and HTML.\n\nCHANNEL is `bm25`, `bm25(k1=1.2, b=0.75, analyzer=german)`, `dense=MODEL`, `dense=MODEL(max_tokens=128, passages=sentences(words=120, overlap=30))`, `dense=MODEL(precision=int8)`; `NAME:` before it gives it another name, `fields=title+text` other fields."
+    after_help = "Example:\n  ecphory index wiki.ecp corpus.jsonl --channel bm25 --channel dense=minilm\n\nCORPUS is JSONL in BEIR layout (`_id`, `title`, `text`, other keys become fields), TSV, either of them with .gz, or a folder of text, Markdown and HTML.\n\nCHANNEL is `bm25`, `bm25(k1=1.2, b=0.75, analyzer=german)`, `dense=MODEL`, `dense=MODEL(max_tokens=128, passages=sentences(words=120, overlap=30))`, `dense=MODEL(precision=int8)`, `sparse=MODEL(max_tokens=256)`; `NAME:` before it gives it another name, `fields=title+text` other fields."
 )]
 pub struct Index {
     /// The collection to make: a directory that does not exist yet.
@@ -134,7 +134,7 @@ pub struct Index {
     /// more segments.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", conflicts_with = "resume", value_parser = memory)]
     pub memory: ByteCount,
-    /// Go on filling the dense channels of a collection whose indexing was interrupted.
+    /// Go on filling the dense and sparse channels of a collection whose indexing was interrupted.
     #[arg(long)]
     pub resume: bool,
 }

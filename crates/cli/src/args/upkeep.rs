@@ -108,7 +108,7 @@ pub struct Restore {
 /// Add channels and fields to a collection, and bring it to the newest format.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ecphory migrate wiki.ecp --add-channel dense=minilm\n  ecphory migrate wiki.ecp --add-field year:integer\n\nA dense channel is filled with progress; what was interrupted goes on with `ecphory index wiki.ecp --resume`."
+    after_help = "Examples:\n  ecphory migrate wiki.ecp --add-channel dense=minilm\n  ecphory migrate wiki.ecp --add-field year:integer\n\nA dense or sparse channel is filled with progress; what was interrupted goes on with `ecphory index wiki.ecp --resume`."
 )]
 pub struct Migrate {
     /// The collection.

@@ -43,13 +43,13 @@ pub fn index(args: &Index, context: &Context) -> anyhow::Result<()> {
     )
 }
 
-/// Fills the dense channels; an interruption says how to go on.
+/// Fills the channels that an encoder fills; an interruption says how to go on.
 pub fn fill(collection: &Collection, path: &Path, context: &Context) -> anyhow::Result<()> {
     match collection.fill(context.progress()) {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             let reader = collection.snapshot()?;
             let mut state = Vec::new();
-            for channel in reader.dense_channels() {
+            for channel in reader.encoded_channels() {
                 let coverage = reader.coverage(&channel)?;
                 state.push(format!(
                     "`{channel}` holds {} of {} documents",

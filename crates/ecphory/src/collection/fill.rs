@@ -1,4 +1,4 @@
-//! Filling dense channels: encoding, in windows, what has no vector yet.
+//! Filling channels that have an encoder: encoding, in windows, what has no vector yet.
 //!
 //! Each window is one commit, so an interruption loses a window at most, and the next call goes on where
 //! the last one committed. A window is as large as what can be encoded in the commit interval; inside it
@@ -9,7 +9,7 @@ use std::time::Duration;
 use ecphory_core::{DocAddress, Progress};
 use ecphory_index::{Error as IndexError, Gap, Rows, Writer};
 
-use super::vectors::{DenseChannel, Vectors};
+use super::vectors::{EncodedChannel, Vectors};
 use super::writer::{CollectionWriter, Inner, exclusive};
 use crate::Result;
 
@@ -32,7 +32,7 @@ pub struct Filled {
 }
 
 impl CollectionWriter {
-    /// Encodes every document that a dense channel does not cover yet, and commits every few seconds.
+    /// Encodes every document that a dense or sparse channel does not cover yet, and commits every few seconds.
     /// Batches that other threads put wait for the window that is being encoded.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl CollectionWriter {
             if missing == 0 {
                 continue;
             }
-            let Some(channel) = DenseChannel::open(&inner.engine, channel)? else { continue };
+            let Some(channel) = EncodedChannel::open(&inner.engine, channel)? else { continue };
             progress.begin(&format!("encoding for {}", channel.name), missing);
             let done = Filling { inner, channel }.run(progress, &mut filled);
             progress.end();
@@ -70,7 +70,7 @@ fn missing(writer: &Writer, channel: &str) -> Result<u64> {
 /// One channel being filled.
 struct Filling<'a> {
     inner: &'a Inner,
-    channel: DenseChannel,
+    channel: EncodedChannel,
 }
 
 impl Filling<'_> {
@@ -92,11 +92,12 @@ impl Filling<'_> {
             };
             let count = size.min(gap.count as usize);
             let window = self.encode(gap, count, progress)?;
-            let rows = Rows { counts: &window.counts, values: &window.values };
+            let Vectors { counts, terms, values, vectors } = &window;
+            let rows = Rows { counts, terms, values };
             writer.stage_rows(&self.channel.name, rows)?;
             writer.commit()?;
             filled.documents += count as u64;
-            filled.vectors += window.counts.iter().copied().map(u64::from).sum::<u64>();
+            filled.vectors += vectors;
             size = next_size(clock.now().saturating_sub(before), count);
         }
     }

@@ -77,13 +77,13 @@ impl Collection {
         bulk.commit()
     }
 
-    /// Encodes every document that a dense channel does not cover yet, and commits every few seconds.
+    /// Encodes every document that a dense or sparse channel does not cover yet, and commits every few seconds.
     ///
     /// # Errors
     /// Where nothing was added yet or another writer is at work; otherwise as [`CollectionWriter::fill`].
     pub fn fill(&self, progress: &dyn Progress) -> Result<Filled> {
         let reader = self.snapshot()?;
-        for channel in reader.dense_channels() {
+        for channel in reader.encoded_channels() {
             let coverage = reader.coverage(&channel)?;
             if coverage.covered < coverage.total {
                 return self.writing(|writer| writer.fill(progress));

@@ -1,4 +1,4 @@
-//! From the text of documents to the rows of a dense channel.
+//! From the text of documents to the rows of a channel that an encoder fills.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,33 +6,53 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ecphory_core::{ErrorKind, Progress};
 use ecphory_index::{ChannelKind, ChannelSchema};
-use ecphory_model::{Encoder, Role};
+use ecphory_model::{Encoder, Role, SparseEncoder};
 use ecphory_text::Passages;
 
 use crate::{Engine, Error, Result};
 
-/// A dense channel, ready to encode.
-pub(super) struct DenseChannel {
+/// A channel with its encoder, ready to encode.
+pub(super) struct EncodedChannel {
     pub name: String,
     pub fields: Vec<String>,
-    passages: Option<Passages>,
-    encoder: Arc<Encoder>,
+    maker: Maker,
 }
 
-/// The rows of some documents: how many each has, and all of them one after the other.
+/// What makes the rows of a channel.
+enum Maker {
+    /// A vector of each passage.
+    Dense { encoder: Arc<Encoder>, passages: Option<Passages> },
+    /// Weighted terms of each document.
+    Sparse(Arc<SparseEncoder>),
+}
+
+/// The rows of some documents, as the index takes them.
+#[derive(Default)]
 pub(super) struct Vectors {
+    /// How many rows each document has.
     pub counts: Vec<u32>,
+    /// The terms of the rows, in a sparse channel.
+    pub terms: Vec<u32>,
     pub values: Vec<f32>,
+    /// How many vectors the rows are.
+    pub vectors: u64,
 }
 
-impl DenseChannel {
-    /// Opens the encoder of a channel; `None` for channels of other kinds.
+impl EncodedChannel {
+    /// Opens the encoder of a channel; `None` for channels that have none.
     pub fn open(engine: &Engine, channel: &ChannelSchema) -> Result<Option<Self>> {
-        let ChannelKind::Dense(settings) = &channel.kind else { return Ok(None) };
-        let encoder = engine.channel_encoder(&channel.name, settings)?;
-        let passages = settings.passages.as_deref().map(str::parse).transpose()?;
+        let maker = match &channel.kind {
+            ChannelKind::Bm25(_) => return Ok(None),
+            ChannelKind::Dense(settings) => Maker::Dense {
+                encoder: engine.channel_encoder(&channel.name, settings)?,
+                passages: settings.passages.as_deref().map(str::parse).transpose()?,
+            },
+            ChannelKind::Sparse(settings) => {
+                Maker::Sparse(engine.channel_sparse_encoder(&channel.name, settings)?)
+            }
+        };
         let (name, fields) = (channel.name.clone(), channel.fields.clone());
-        Ok(Some(Self { name, fields, passages, encoder }))
+        Ok(Some(Self { name, fields, maker }))
     }
 
     /// Encodes texts, one for each document; progress counts documents.
@@ -55,23 +75,43 @@ impl DenseChannel {
             documents: texts.len() as u64,
             done: AtomicU64::new(0),
         };
-        let encoded = engine.encode(&self.encoder, &pieces, Role::Document, &share);
-        let values = encoded.map_err(|error| match error.kind() {
+        let interrupted = |error: Error| match error.kind() {
             ErrorKind::Interrupted => Error::Interrupted { doing: "encoding documents" },
             _ => error,
-        })?;
+        };
+        let mut made = Vectors { vectors: pieces.len() as u64, ..Vectors::default() };
+        match &self.maker {
+            Maker::Dense { encoder, .. } => {
+                let encoded = engine.encode(encoder, &pieces, Role::Document, &share);
+                (made.counts, made.values) = (counts, encoded.map_err(interrupted)?);
+            }
+            Maker::Sparse(encoder) => {
+                let encoded = engine.encode_sparse(encoder, &pieces, Role::Document, &share);
+                let mut encoded = encoded.map_err(interrupted)?.into_iter();
+                for count in counts {
+                    // One vector, or none for a text that is blank.
+                    let mut rows = 0;
+                    for vector in encoded.by_ref().take(count as usize) {
+                        rows += vector.terms.len() as u32;
+                        made.terms.extend(vector.terms);
+                        made.values.extend(vector.weights);
+                    }
+                    made.counts.push(rows);
+                }
+            }
+        }
         share.finish();
-        Ok(Vectors { counts, values })
+        Ok(made)
     }
 
-    /// Returns the parts of a text that get a vector each; none for a text that is blank.
+    /// Returns the parts of a text that are encoded each; none for a text that is blank.
     fn split(&self, text: &str) -> Vec<Range<usize>> {
         if text.trim().is_empty() {
             return Vec::new();
         }
-        match &self.passages {
-            Some(passages) => passages.split(text),
-            None => std::iter::once(0..text.len()).collect(),
+        match &self.maker {
+            Maker::Dense { passages: Some(passages), .. } => passages.split(text),
+            _ => std::iter::once(0..text.len()).collect(),
         }
     }
 }

@@ -17,7 +17,7 @@ use ecphory_index::{
 
 use super::Collection;
 use super::maintenance::Maintenance;
-use super::vectors::DenseChannel;
+use super::vectors::EncodedChannel;
 use crate::{Engine, Reader, Result};
 
 /// How a writer works.
@@ -97,7 +97,7 @@ impl Collection {
 
 impl CollectionWriter {
     /// Writes a batch: all of it or nothing. When this returns, every reader opened from now on finds it,
-    /// in the dense channels too, unless they lack other documents still ([`CollectionWriter::fill`]).
+    /// in the dense and sparse channels too, unless they lack other documents still ([`CollectionWriter::fill`]).
     ///
     /// # Errors
     /// Nothing is kept where an added id is there already, an id comes twice, a document has no text for any
@@ -220,7 +220,7 @@ impl CollectionWriter {
 }
 
 impl Inner {
-    /// Encodes a batch's documents for every dense channel that covers all others.
+    /// Encodes a batch's documents for every dense and sparse channel that covers all others.
     ///
     /// A channel that lacks documents is filled later anyway, and may be without its model until then.
     fn encode(&self, batch: &mut Batch) -> Result<()> {
@@ -229,19 +229,19 @@ impl Inner {
         }
         let snapshot = self.index.snapshot();
         for channel in &snapshot.schema().channels {
-            if !matches!(channel.kind, ChannelKind::Dense(_)) || batch.has_rows(&channel.name) {
+            if matches!(channel.kind, ChannelKind::Bm25(_)) || batch.has_rows(&channel.name) {
                 continue;
             }
             let coverage = snapshot.coverage(&channel.name)?;
             if coverage.covered < coverage.total {
                 continue;
             }
-            let Some(dense) = DenseChannel::open(&self.engine, channel)? else { continue };
+            let Some(encoded) = EncodedChannel::open(&self.engine, channel)? else { continue };
             let documents = batch.documents().iter();
             let texts: Vec<String> =
-                documents.map(|document| document.joined_text(&dense.fields)).collect();
-            let vectors = dense.encode(&self.engine, &texts, &Silent)?;
-            batch.rows(&channel.name, vectors.counts, vectors.values);
+                documents.map(|document| document.joined_text(&encoded.fields)).collect();
+            let made = encoded.encode(&self.engine, &texts, &Silent)?;
+            batch.sparse_rows(&channel.name, made.counts, made.terms, made.values);
         }
         Ok(())
     }

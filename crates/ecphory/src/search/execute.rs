@@ -20,6 +20,8 @@ pub(crate) enum Cue {
     Terms(Vec<QueryTerm>),
     /// Its vector.
     Vector(Vec<f32>),
+    /// Its terms by a sparse encoder, with their weights.
+    Weights(Vec<(u32, f32)>),
     /// Its text, which a model reads.
     Text(String),
     /// The channel has nothing to compare with yet.
@@ -120,6 +122,9 @@ impl Execution<'_, '_> {
             }
             (SourceKind::Dense(source), Cue::Vector(vector)) => {
                 Ok(source.dense.search(vector, depth, selection)?)
+            }
+            (SourceKind::Sparse(source), Cue::Weights(terms)) => {
+                Ok(source.sparse.search(terms, depth, selection)?.hits)
             }
             _ => Ok(Vec::new()),
         }
@@ -264,6 +269,9 @@ impl Execution<'_, '_> {
             }
             (SourceKind::Dense(source), Cue::Vector(vector)) => {
                 Ok(source.dense.score(vector, docs)?)
+            }
+            (SourceKind::Sparse(source), Cue::Weights(terms)) => {
+                Ok(source.sparse.score(terms, docs)?)
             }
             (SourceKind::Model(model), Cue::Text(query)) => {
                 Ok(self.read(model, query, docs)?.into_iter().map(Some).collect())

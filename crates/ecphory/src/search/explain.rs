@@ -3,7 +3,7 @@
 use ecphory_core::DocAddress;
 
 use super::execute::{Cue, Execution, Ran};
-use super::plan::{DenseSource, Node, Op, SourceKind};
+use super::plan::{DenseSource, Node, Op, SourceKind, SparseSource};
 use super::reranker::Reranker;
 use crate::fusion::{Scale, reciprocal};
 use crate::{Explanation, Reader, Result};
@@ -181,6 +181,9 @@ impl Execution<'_, '_> {
                     None => Ok(Explanation::new(format!("{}: no vector yet", source.name), 0.0)),
                 }
             }
+            (SourceKind::Sparse(sparse), Cue::Weights(terms)) => {
+                terms_explained(&source.name, sparse, terms, doc)
+            }
             (SourceKind::Model(model), _) => {
                 let score = self.channel_scores(channel, &[doc])?[0].unwrap_or_default();
                 self.model_explained(channel, model, (doc, f64::from(score)))
@@ -188,6 +191,30 @@ impl Execution<'_, '_> {
             _ => Ok(Explanation::new(format!("{}: no vector yet", source.name), 0.0)),
         }
     }
+}
+
+/// Explains the score of a sparse channel term by term.
+fn terms_explained(
+    name: &str,
+    source: &SparseSource<'_>,
+    terms: &[(u32, f32)],
+    doc: DocAddress,
+) -> Result<Explanation> {
+    let Some(parts) = source.sparse.explain(terms, doc)? else {
+        return Ok(Explanation::new(format!("{name}: no vector yet"), 0.0));
+    };
+    let mut whole = Explanation::new(name, 0.0);
+    for part in parts {
+        let term = source.encoder.as_ref().and_then(|encoder| encoder.term(part.term));
+        let term = term.unwrap_or_else(|| format!("number {}", part.term));
+        whole.parts.push(
+            Explanation::new(format!("term {term}"), f64::from(part.score))
+                .number("query", f64::from(part.query))
+                .number("document", f64::from(part.document)),
+        );
+    }
+    whole.value = whole.parts.iter().map(|part| part.value).sum();
+    Ok(whole)
 }
 
 /// Adds which passage of the document was nearest, where the channel splits documents.

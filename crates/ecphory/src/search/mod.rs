@@ -7,7 +7,7 @@ mod reranker;
 mod stopwatch;
 
 pub(crate) use execute::{Cue, Execution, Ran};
-pub(crate) use plan::{Plan, SourceKind, resolve};
+pub(crate) use plan::{Encoded, Plan, QueryEncoder, Source, SourceKind, resolve};
 pub(crate) use stopwatch::Stopwatch;
 
 use ecphory_core::Document;

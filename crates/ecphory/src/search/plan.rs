@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use ecphory_core::{Progress, Silent};
-use ecphory_index::{Bm25, ChannelKind, ChannelSchema, Dense, Schema, Selection};
-use ecphory_model::Encoder;
+use ecphory_index::{Bm25, ChannelKind, ChannelSchema, Dense, Schema, Selection, Sparse};
+use ecphory_model::{Encoder, SparseEncoder};
 
 use super::reranker::Reranker;
 use crate::pipeline::{HYBRID, HYBRID_LEXICAL, PipelineError, PipelineProblem, Reranking};
@@ -55,7 +55,52 @@ pub(crate) struct Source<'r> {
 pub(crate) enum SourceKind<'r> {
     Bm25(Bm25<'r>),
     Dense(DenseSource<'r>),
+    Sparse(SparseSource<'r>),
     Model(Reranker),
+}
+
+pub(crate) struct SparseSource<'r> {
+    pub(crate) sparse: Sparse<'r>,
+    /// `None` where the channel holds no document yet, so that no query has to be encoded.
+    pub(crate) encoder: Option<Arc<SparseEncoder>>,
+}
+
+/// What encodes queries for a channel.
+#[derive(Clone, Copy)]
+pub(crate) enum QueryEncoder<'p> {
+    Dense(&'p Arc<Encoder>),
+    Sparse(&'p Arc<SparseEncoder>),
+}
+
+impl QueryEncoder<'_> {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Dense(encoder) => encoder.name(),
+            Self::Sparse(encoder) => encoder.name(),
+        }
+    }
+}
+
+impl PartialEq for QueryEncoder<'_> {
+    /// Whether both are the same opened model.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Dense(one), Self::Dense(other)) => Arc::ptr_eq(one, other),
+            (Self::Sparse(one), Self::Sparse(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+/// Queries as the encoder of a channel makes them.
+#[derive(Clone)]
+pub(crate) enum Encoded {
+    /// There is no encoder, or nothing to compare with.
+    Nothing,
+    /// Vectors, one after the other.
+    Dense(Vec<f32>),
+    /// The weighted terms of each.
+    Sparse(Vec<Vec<(u32, f32)>>),
 }
 
 pub(crate) struct DenseSource<'r> {
@@ -81,14 +126,23 @@ impl Source<'_> {
     pub(crate) fn reranking(&self) -> Option<Reranking> {
         match &self.kind {
             SourceKind::Model(model) => Some(model.kind()),
-            SourceKind::Bm25(_) | SourceKind::Dense(_) => None,
+            SourceKind::Bm25(_) | SourceKind::Dense(_) | SourceKind::Sparse(_) => None,
+        }
+    }
+
+    /// Returns what encodes queries for it.
+    pub(crate) fn encoder(&self) -> Option<QueryEncoder<'_>> {
+        match &self.kind {
+            SourceKind::Dense(source) => source.encoder.as_ref().map(QueryEncoder::Dense),
+            SourceKind::Sparse(source) => source.encoder.as_ref().map(QueryEncoder::Sparse),
+            SourceKind::Bm25(_) | SourceKind::Model(_) => None,
         }
     }
 
     /// Returns the least score that the channel can give, where there is one.
     pub(crate) fn least(&self) -> Option<f64> {
         match &self.kind {
-            SourceKind::Bm25(_) => Some(0.0),
+            SourceKind::Bm25(_) | SourceKind::Sparse(_) => Some(0.0),
             SourceKind::Dense(source) => source.normalized.then_some(-1.0),
             SourceKind::Model(model) => model.least(),
         }
@@ -136,13 +190,13 @@ fn replace_hybrid(pipeline: &Pipeline, schema: &Schema) -> Pipeline {
     }
 }
 
-/// Returns what `hybrid` stands for: the one channel there is, or all of them, where the lexical ones
-/// share [`HYBRID_LEXICAL`] and the dense ones the rest.
+/// Returns what `hybrid` stands for: the one channel there is, or all of them, where those that score terms (the sparse
+/// ones too) share [`HYBRID_LEXICAL`] and the dense ones the rest.
 ///
 /// Why this fusion and not another: docs/decisions/0001-default-hybrid.md.
 fn default_fusion(schema: &Schema) -> Pipeline {
     let (lexical, dense): (Vec<&ChannelSchema>, Vec<&ChannelSchema>) =
-        schema.channels.iter().partition(|channel| matches!(channel.kind, ChannelKind::Bm25(_)));
+        schema.channels.iter().partition(|channel| !matches!(channel.kind, ChannelKind::Dense(_)));
     let share = if dense.is_empty() {
         1.0
     } else if lexical.is_empty() {
@@ -273,14 +327,7 @@ impl<'r> Plan<'r> {
         let kind = match &channel.kind {
             ChannelKind::Bm25(_) => SourceKind::Bm25(reader.snapshot.bm25(name)?),
             ChannelKind::Dense(settings) => {
-                let coverage = reader.snapshot.coverage(name)?;
-                if coverage.covered < coverage.total {
-                    self.notes.push(format!(
-                        "channel `{name}` covers {} of {} documents so far",
-                        coverage.covered, coverage.total
-                    ));
-                }
-                let encoder = match coverage.covered {
+                let encoder = match self.covered(reader, name)? {
                     0 => None,
                     _ => Some(reader.engine.channel_encoder(name, settings)?),
                 };
@@ -292,8 +339,28 @@ impl<'r> Plan<'r> {
                     encoder,
                 })
             }
+            ChannelKind::Sparse(settings) => {
+                let encoder = match self.covered(reader, name)? {
+                    0 => None,
+                    _ => Some(reader.engine.channel_sparse_encoder(name, settings)?),
+                };
+                let sparse = reader.snapshot.sparse(name)?;
+                SourceKind::Sparse(SparseSource { sparse, encoder })
+            }
         };
         self.channels.push(Source { name: name.to_owned(), kind });
         Ok(self.channels.len() - 1)
+    }
+
+    /// Returns how many documents a channel covers, and notes where some are missing.
+    fn covered(&mut self, reader: &Reader, name: &str) -> Result<u64> {
+        let coverage = reader.snapshot.coverage(name)?;
+        if coverage.covered < coverage.total {
+            self.notes.push(format!(
+                "channel `{name}` covers {} of {} documents so far",
+                coverage.covered, coverage.total
+            ));
+        }
+        Ok(coverage.covered)
     }
 }

@@ -235,7 +235,7 @@ fn channels_come_back_as_they_were_asked_for() {
     let reader = collection.snapshot().unwrap();
     let got: Vec<String> = reader.channels().iter().map(ToString::to_string).collect();
     assert_eq!(got, asked);
-    assert_eq!(reader.dense_channels(), ["long"]);
+    assert_eq!(reader.encoded_channels(), ["long"]);
     assert_eq!(reader.coverage("titles").unwrap().covered, 5);
     assert_eq!(reader.coverage("long").unwrap().covered, 0);
     assert!(reader.coverage("lng").unwrap_err().to_string().contains("long"));

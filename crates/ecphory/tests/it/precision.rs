@@ -128,7 +128,7 @@ fn a_wrong_precision_is_refused_before_anything_is_made() {
     }
     for error in [
         bench.engine.create(bench.path("c.ecp"), &[request.clone()]).unwrap_err(),
-        bench.engine.requested_encoder(&request).unwrap_err(),
+        bench.engine.requested_fingerprint(&request).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
         assert!(error.to_string().contains("did you mean `int8`?"), "{error}");
