@@ -13,6 +13,7 @@ mod judge;
 mod kill;
 mod main_job;
 mod mine;
+mod sparse;
 mod support;
 #[path = "../../../ecphory/tests/it/tiny_model.rs"]
 mod tiny_model;

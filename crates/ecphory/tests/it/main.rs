@@ -10,6 +10,7 @@ mod naive;
 mod precision;
 mod rerank;
 mod search;
+mod sparse;
 mod support;
 mod tiny_model;
 mod writing;
