@@ -92,12 +92,12 @@ impl Filling<'_> {
             };
             let count = size.min(gap.count as usize);
             let window = self.encode(gap, count, progress)?;
-            let Vectors { counts, terms, values, vectors } = &window;
+            let Vectors { counts, terms, values, texts } = &window;
             let rows = Rows { counts, terms, values };
             writer.stage_rows(&self.channel.name, rows)?;
             writer.commit()?;
             filled.documents += count as u64;
-            filled.vectors += vectors;
+            filled.vectors += texts;
             size = next_size(clock.now().saturating_sub(before), count);
         }
     }

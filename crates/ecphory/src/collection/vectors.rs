@@ -34,8 +34,8 @@ pub(super) struct Vectors {
     /// The terms of the rows, in a sparse channel.
     pub terms: Vec<u32>,
     pub values: Vec<f32>,
-    /// How many vectors the rows are.
-    pub vectors: u64,
+    /// How many texts were encoded.
+    pub texts: u64,
 }
 
 impl EncodedChannel {
@@ -79,7 +79,7 @@ impl EncodedChannel {
             ErrorKind::Interrupted => Error::Interrupted { doing: "encoding documents" },
             _ => error,
         };
-        let mut made = Vectors { vectors: pieces.len() as u64, ..Vectors::default() };
+        let mut made = Vectors { texts: pieces.len() as u64, ..Vectors::default() };
         match &self.maker {
             Maker::Dense { encoder, .. } => {
                 let encoded = engine.encode(encoder, &pieces, Role::Document, &share);
