@@ -116,8 +116,7 @@ fn a_life_equals_brute_force_over_the_vectors_of_the_encoder() {
     let reader = bench.engine.open(bench.path("c.ecp")).unwrap().snapshot().unwrap();
     check(&reader, &model);
     assert_eq!(reader.coverage("sparse").unwrap().covered, 137);
-    let channels: Vec<String> =
-        reader.channels().iter().map(|request| request.to_string()).collect();
+    let channels: Vec<String> = reader.channels().iter().map(ToString::to_string).collect();
     let path = std::path::absolute(MODEL).unwrap();
     assert_eq!(channels, ["bm25".to_owned(), format!("sparse={}", path.display())]);
 }
