@@ -33,7 +33,7 @@ fn a_sparse_channel_lives_as_the_others_do() {
 
     let explained = place.ok(&["search", "c.ecp", "the radium", "-p", "hybrid", "--explain"]);
     assert!(explained.contains("cc(bm25, sparse, alpha=0.5)"), "{explained}");
-    assert!(explained.contains("term the · query"), "{explained}");
+    assert!(explained.contains("term cat · query"), "{explained}");
     let state = place.json(&["inspect", "c.ecp"]);
     assert_eq!(state["channels"]["sparse"]["documents"], 4);
     assert_eq!(state["channels"]["sparse"]["complete"], true);
