@@ -67,60 +67,7 @@ fn pull(name: &str, context: &Context) -> anyhow::Result<()> {
 
 fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     let path = context.engine.models().resolve(name)?;
-    let mut facts = if Generator::opens(&path)? {
-        let generator = Generator::open(&path, &GeneratorOptions::default())?;
-        json!({
-            "architecture": generator.architecture(),
-            "vocabulary": generator.vocabulary(),
-            "max_tokens": generator.max_tokens(),
-            "chat": generator.has_chat(),
-        })
-    } else if SparseEncoder::opens(&path)? {
-        let model = SparseEncoder::open(&path, &EncoderOptions::default())?;
-        json!({
-            "architecture": model.architecture(),
-            "use": "learned sparse: `--channel sparse=MODEL`",
-            "terms": model.terms(),
-            "max_tokens": model.max_tokens(),
-            "queries": if model.looks_queries_up() { "looked up" } else { "encoded" },
-            "weights": model::weight_bytes(&path)?,
-            "fingerprint": model.fingerprint(),
-        })
-    } else if let Some(entry) = headed(name, context) {
-        json!({
-            "use": entry.usable.to_string(),
-            "about": entry.about,
-            "licence": entry.licence,
-        })
-    } else if CrossEncoder::opens(&path)? {
-        let model = context.engine.cross_encoder(name, &EncoderOptions::default())?;
-        json!({
-            "architecture": model.architecture(),
-            "use": "cross-encoder: `dense >> cross(MODEL)`",
-            "max_tokens": model.max_tokens(),
-            "weights": model::weight_bytes(&path)?,
-            "fingerprint": model.fingerprint(),
-        })
-    } else if LateEncoder::opens(&path)? {
-        let model = context.engine.late_encoder(name, &EncoderOptions::default())?;
-        json!({
-            "architecture": model.architecture(),
-            "use": "late interaction: `dense >> maxsim(MODEL)`",
-            "dimensions": model.dimensions(),
-            "max_tokens": model.max_tokens(Role::Document),
-            "weights": model::weight_bytes(&path)?,
-            "fingerprint": model.fingerprint(),
-        })
-    } else {
-        let encoder = context.engine.encoder(name, &EncoderOptions::default())?;
-        json!({
-            "architecture": encoder.architecture(),
-            "dimensions": encoder.dimensions(),
-            "max_tokens": encoder.max_tokens(),
-            "weights": model::weight_bytes(&path)?,
-            "fingerprint": encoder.fingerprint(),
-        })
-    };
+    let mut facts = facts(name, &path, context)?;
     facts["name"] = json!(name);
     facts["path"] = json!(path.display().to_string());
     if let Some(trained) = Trained::of(&path)? {
@@ -135,6 +82,65 @@ fn show(name: &str, context: &Context) -> anyhow::Result<()> {
     }
     write!(io::stdout().lock(), "{table}")?;
     Ok(())
+}
+
+/// What a model says of itself, by its kind.
+fn facts(name: &str, path: &Path, context: &Context) -> anyhow::Result<Value> {
+    let facts = if Generator::opens(path)? {
+        let generator = Generator::open(path, &GeneratorOptions::default())?;
+        json!({
+            "architecture": generator.architecture(),
+            "vocabulary": generator.vocabulary(),
+            "max_tokens": generator.max_tokens(),
+            "chat": generator.has_chat(),
+        })
+    } else if SparseEncoder::opens(path)? {
+        let model = SparseEncoder::open(path, &EncoderOptions::default())?;
+        json!({
+            "architecture": model.architecture(),
+            "use": "learned sparse: `--channel sparse=MODEL`",
+            "terms": model.terms(),
+            "max_tokens": model.max_tokens(),
+            "queries": if model.looks_queries_up() { "looked up" } else { "encoded" },
+            "weights": model::weight_bytes(path)?,
+            "fingerprint": model.fingerprint(),
+        })
+    } else if let Some(entry) = headed(name, context) {
+        json!({
+            "use": entry.usable.to_string(),
+            "about": entry.about,
+            "licence": entry.licence,
+        })
+    } else if CrossEncoder::opens(path)? {
+        let model = context.engine.cross_encoder(name, &EncoderOptions::default())?;
+        json!({
+            "architecture": model.architecture(),
+            "use": "cross-encoder: `dense >> cross(MODEL)`",
+            "max_tokens": model.max_tokens(),
+            "weights": model::weight_bytes(path)?,
+            "fingerprint": model.fingerprint(),
+        })
+    } else if LateEncoder::opens(path)? {
+        let model = context.engine.late_encoder(name, &EncoderOptions::default())?;
+        json!({
+            "architecture": model.architecture(),
+            "use": "late interaction: `dense >> maxsim(MODEL)`",
+            "dimensions": model.dimensions(),
+            "max_tokens": model.max_tokens(Role::Document),
+            "weights": model::weight_bytes(path)?,
+            "fingerprint": model.fingerprint(),
+        })
+    } else {
+        let encoder = context.engine.encoder(name, &EncoderOptions::default())?;
+        json!({
+            "architecture": encoder.architecture(),
+            "dimensions": encoder.dimensions(),
+            "max_tokens": encoder.max_tokens(),
+            "weights": model::weight_bytes(path)?,
+            "fingerprint": encoder.fingerprint(),
+        })
+    };
+    Ok(facts)
 }
 
 /// Says how a model was trained.

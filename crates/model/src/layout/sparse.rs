@@ -1,7 +1,8 @@
 //! What a directory says of a sparse encoder: the layout of sentence-transformers' `SparseEncoder`.
 //!
 //! Either a masked language model and its pooling, for queries and documents alike, or a router that sends documents there and
-//! looks queries up in a table of term weights.
+//! looks queries up in a table of term weights. The model is an `MLMTransformer`, in newer versions a `Transformer` like any other; its
+//! pooling tells it from a dense encoder's.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ impl SparseLayout {
             .collect();
         match &listed[..] {
             [("Router", folder)] => Self::of_router(folder).map(Some),
-            [("MLMTransformer", body), ("SpladePooling", pooling)] => {
+            [("MLMTransformer" | "Transformer", body), ("SpladePooling", pooling)] => {
                 let (body, pooling) = (body.clone(), read_pooling(pooling)?);
                 Ok(Some(Self { body, pooling, queries: None }))
             }
@@ -108,13 +109,18 @@ impl SparseLayout {
             let names: Vec<&str> = found.iter().map(|(kind, _)| *kind).collect();
             Err(Error::unsupported(&path, setting, &names.join(", "), supported))
         };
-        let [("MLMTransformer", body), ("SpladePooling", pooling)] = document[..] else {
+        let [("MLMTransformer" | "Transformer", body), ("SpladePooling", pooling)] = document[..]
+        else {
             return refuse("document", &document, "MLMTransformer, SpladePooling");
         };
         let queries = match query[..] {
             // As the class was called at first.
             [("SparseStaticEmbedding" | "IDF", table)] => Some(folder.join(table)),
-            [("MLMTransformer", of_query), ("SpladePooling", _)] if of_query == body => None,
+            [("MLMTransformer" | "Transformer", of_query), ("SpladePooling", _)]
+                if of_query == body =>
+            {
+                None
+            }
             _ => return refuse("query", &query, "SparseStaticEmbedding"),
         };
         let pooling = read_pooling(&folder.join(pooling))?;

@@ -1,5 +1,6 @@
 //! Sparse encoders that training made of an encoder, and directories that are none.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ecphory_core::{ErrorKind, Silent};
@@ -7,6 +8,7 @@ use ecphory_model::{
     Encoder, EncoderOptions, MaskedLm, Role, SparseEncoder, SparseVector, TermActivation, TermHead,
     TrainableEncoder, TrainableOptions,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::{golden, pool};
@@ -69,6 +71,44 @@ fn open(directory: &Path) -> SparseEncoder {
 
 fn encode(model: &SparseEncoder, role: Role) -> Vec<SparseVector> {
     model.encode(&TEXTS, role, &pool(2), &Silent).unwrap()
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    texts: Vec<String>,
+    models: BTreeMap<String, Sides>,
+}
+
+/// For each text the terms that weigh something.
+#[derive(Deserialize)]
+struct Sides {
+    query: Vec<Vec<(u32, f32)>>,
+    document: Vec<Vec<(u32, f32)>>,
+}
+
+#[test]
+fn weights_are_those_of_sentence_transformers() {
+    let bytes = fs_err::read(golden("sparse.json")).unwrap();
+    let expected: Golden = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(expected.models.len(), 3);
+    let texts: Vec<&str> = expected.texts.iter().map(String::as_str).collect();
+    for (name, sides) in &expected.models {
+        let directory = golden("sparse").join(name);
+        assert!(SparseEncoder::opens(&directory).unwrap(), "{name}");
+        let model = open(&directory);
+        assert_eq!(model.looks_queries_up(), name == "inference-free");
+        for (role, expected) in [(Role::Query, &sides.query), (Role::Document, &sides.document)] {
+            let found = model.encode(&texts, role, &pool(2), &Silent).unwrap();
+            for (found, expected) in found.iter().zip(expected) {
+                let terms: Vec<u32> = expected.iter().map(|(term, _)| *term).collect();
+                assert_eq!(found.terms, terms, "{name}");
+                for (found, (term, weight)) in found.weights.iter().zip(expected) {
+                    let error = (found - weight).abs();
+                    assert!(error < 1e-4, "{name}, {role:?}, term {term}: {found}, not {weight}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -181,8 +221,8 @@ fn what_would_change_weights_and_is_not_done_is_refused() {
     let more = json!({"idx": 2, "name": "2", "path": "", "type": "x.SparseAutoEncoder"});
     let push = |it: &mut Value| it.as_array_mut().unwrap().push(more.clone());
     refused(false, "modules.json", &push, "MLMTransformer, SpladePooling");
-    let dense = |it: &mut Value| it[0]["type"] = "x.Transformer".into();
-    refused(false, "modules.json", &dense, "MLMTransformer and SpladePooling");
+    let dense = |it: &mut Value| it[1]["type"] = "x.Pooling".into();
+    refused(false, "modules.json", &dense, "MLMTransformer, SpladePooling");
     let router = "router_config.json";
     refused(true, router, &|it| it["structure"]["query"] = json!([]), "SparseStaticEmbedding");
     refused(true, router, &|it| it["structure"]["document"] = json!([""]), "SpladePooling");
