@@ -17,6 +17,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+use ecphory_core::Progress;
 use ecphory_kernels::Level;
 use ecphory_model::Role;
 use rayon::prelude::*;
@@ -59,15 +60,29 @@ pub(crate) struct FirstValues {
 
 impl TermRegression {
     /// Computes first values of heads that end with a lexical head, from the first `documents` documents; what is learned is named after
-    /// `name`. A square map before it stays the identity.
+    /// `name`. A square map before it stays the identity. Reports a task with two units a document.
     ///
     /// # Errors
-    /// Other heads, states without terms or all alike; what reading says.
+    /// Other heads, states without terms or all alike; what reading says; `Interrupted` soon after the caller asked to stop.
     pub(crate) fn run(
         &self,
         states: &dyn States,
         documents: u32,
+        heads: (&ChainSpec, &str),
+        progress: &dyn Progress,
+    ) -> Result<FirstValues> {
+        progress.begin("finding first values of terms", 2 * u64::from(documents));
+        let found = self.found(states, documents, heads, progress);
+        progress.end();
+        found
+    }
+
+    fn found(
+        &self,
+        states: &dyn States,
+        documents: u32,
         (spec, name): (&ChainSpec, &str),
+        progress: &dyn Progress,
     ) -> Result<FirstValues> {
         let none = Error::Nothing { what: "terms of a vocabulary" };
         let vocabulary = states.vocabulary().ok_or(none)?;
@@ -82,10 +97,14 @@ impl TermRegression {
         if numbers.is_empty() {
             return Err(Error::Nothing { what: "documents" });
         }
-        let sums = Sums::of(states, &numbers, &before, vocabulary.tokens().len())?;
+        let sums = Sums::of((states, &numbers), &before, vocabulary.tokens().len(), progress)?;
         let vectors = self.vectors(&sums)?;
         let (vectors, biases) = self.scaled(vectors, &sums, |head| {
             let largest = |numbers: &[u32]| {
+                if progress.cancelled() {
+                    return Err(Error::Interrupted);
+                }
+                progress.advance(numbers.len() as u64);
                 let (made, _) =
                     before.forward(Level::detect(), &rows(states, Role::Document, numbers)?)?;
                 Ok(head.largest(Level::detect(), &made)?.logits)

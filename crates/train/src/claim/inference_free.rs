@@ -11,6 +11,8 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+use ecphory_core::Silent;
+
 use crate::body::{Held, Revised, States};
 use crate::claim::{Claim, Examination, Findings, Inputs, Outcomes, add_arms};
 use crate::error::{Error, Result};
@@ -105,7 +107,7 @@ impl<'s> Beginning<'s> {
         let matching: MatchingSpec = recipe.matching.parse()?;
         let documents = subject.data().documents().len() as u32;
         let heads = (&matching.branches[0].document, "0.document");
-        Ok(Self { states, first: BEGINNING.run(states, documents, heads)? })
+        Ok(Self { states, first: BEGINNING.run(states, documents, heads, &Silent)? })
     }
 
     fn run(&self, trial: &Trial<'_>) -> Result<Run> {

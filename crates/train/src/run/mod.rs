@@ -212,7 +212,7 @@ fn run(job: &Job<'_>, progress: &dyn Progress) -> Result<Trained> {
         _ => None,
     };
     let first = match (&states, &terms) {
-        (Some(states), Some(chain)) => Some(Beginner::first_values(job, states, chain)?),
+        (Some(states), Some(chain)) => Some(Beginner::first_values(job, states, chain, progress)?),
         _ => None,
     };
     let revised = match (&states, &first) {
@@ -265,11 +265,12 @@ impl Beginner {
         job: &Job<'_>,
         states: &dyn States,
         chain: &(ChainSpec, String),
+        progress: &dyn Progress,
     ) -> Result<FirstValues> {
         let encoder = TrainableEncoder::open(job.init, &TrainableOptions::default())?;
         let regression = TermRegression { epsilon: encoder.epsilon(), ..BEGINNING };
         let documents = job.data.documents().len().min(FIRST_DOCUMENTS) as u32;
-        regression.run(states, documents, (&chain.0, &chain.1))
+        regression.run(states, documents, (&chain.0, &chain.1), progress)
     }
 }
 

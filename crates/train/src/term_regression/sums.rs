@@ -1,5 +1,6 @@
 //! What a regression needs of all rows: their sum, the sum of their products, and the sums of those that have a term.
 
+use ecphory_core::Progress;
 use ecphory_kernels::Level;
 use ecphory_kernels::nn::{Epilogue, Packed, Rows, RowsMut, multiply};
 use ecphory_model::Role;
@@ -8,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::DOCUMENTS;
 use crate::body::{States, rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::head::{Chain, Head};
 use crate::ragged::{NO_TERM, Ragged, ShapeError, check_length};
 
@@ -40,10 +41,10 @@ struct Part {
 impl Sums {
     /// Goes through what heads make of documents.
     pub(super) fn of(
-        states: &dyn States,
-        documents: &[u32],
+        (states, documents): (&dyn States, &[u32]),
         heads: &Chain,
         terms: usize,
+        progress: &dyn Progress,
     ) -> Result<Self> {
         let columns = states.columns();
         let mut sums = Self {
@@ -55,6 +56,10 @@ impl Sums {
             documents: vec![0; terms],
         };
         for documents in documents.chunks(CHUNKS * DOCUMENTS) {
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            progress.advance(documents.len() as u64);
             let part = |documents: &[u32]| {
                 let states = rows(states, Role::Document, documents)?;
                 let (rows, _) = heads.forward(Level::detect(), &states)?;

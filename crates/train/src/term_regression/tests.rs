@@ -1,3 +1,5 @@
+use ecphory_core::Silent;
+
 use super::*;
 use crate::draws::Draws;
 use crate::ragged::Ragged;
@@ -48,7 +50,7 @@ impl Texts {
 
     fn first_values(&self, heads: &str) -> Result<FirstValues> {
         let spec = format!("dot({heads})").parse::<crate::matching::MatchingSpec>().unwrap();
-        REGRESSION.run(self, DOCUMENTS_ALL, (&spec.branches[0].document, "0.document"))
+        REGRESSION.run(self, DOCUMENTS_ALL, (&spec.branches[0].document, "0.document"), &Silent)
     }
 }
 
