@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use ecphory_core::nearest::nearest;
 use toml::Table;
 
 use super::written::{self, Written};
-use super::{NAMED, Recipe, RecipeError, RoundRecipe, ViewRecipe};
+use super::{NAMED, Recipe, RecipeError, RoundRecipe, ViewRecipe, built_in};
 use crate::error::{Error, Result};
 
 /// A recipe of any kind: which of them a file is, its settings say.
@@ -30,14 +29,7 @@ impl Method {
     /// # Errors
     /// Where none has this name.
     pub fn named(name: &str) -> Result<Self> {
-        let found = NAMED.iter().chain(&OTHERS).find(|(known, _)| *known == name);
-        let (_, text) = found.ok_or_else(|| {
-            Error::from(RecipeError::UnknownRecipe {
-                name: name.to_owned(),
-                nearest: nearest(name, Self::names()).map(str::to_owned),
-            })
-        })?;
-        Self::parse(name, text)
+        Self::parse(name, built_in(name, NAMED.iter().chain(&OTHERS))?)
     }
 
     /// Returns the names of all recipes that are built in.

@@ -52,14 +52,7 @@ impl Recipe {
     /// # Errors
     /// Where none has this name.
     pub fn named(name: &str) -> Result<Self> {
-        let found = NAMED.iter().find(|(known, _)| *known == name);
-        let (_, text) = found.ok_or_else(|| {
-            Error::from(RecipeError::UnknownRecipe {
-                name: name.to_owned(),
-                nearest: nearest(name, Self::names()).map(str::to_owned),
-            })
-        })?;
-        Self::parse(name, text)
+        Self::parse(name, built_in(name, NAMED.iter())?)
     }
 
     /// Returns the names of the recipes that are built in.
@@ -82,6 +75,19 @@ impl Recipe {
     pub fn with<'a>(&self, assignments: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         written::with(self, assignments)
     }
+}
+
+/// Finds the file of a recipe among some that are built in.
+fn built_in<'a>(
+    name: &str,
+    mut listed: impl Iterator<Item = &'a (&'static str, &'static str)> + Clone,
+) -> Result<&'static str> {
+    let names = listed.clone().map(|(known, _)| *known);
+    let found = listed.find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| {
+        let nearest = nearest(name, names).map(str::to_owned);
+        Error::from(RecipeError::UnknownRecipe { name: name.to_owned(), nearest })
+    })
 }
 
 impl fmt::Display for Recipe {
