@@ -73,7 +73,7 @@ pub use error::{Error, Result};
 pub use explanation::{Explanation, Fact};
 pub use fusion::{FusionMethod, fuse_runs};
 pub use mining::{Mined, MiningRequest, Nearness, PipelineSearcher, TeacherRequest};
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, Rm3};
 pub use reader::Reader;
 pub use resampling::{Protocol, Resampled, ResampledSplit, ResamplingRequest};
 pub use search::{CANDIDATES_MIN, HITS_MAX, Hit, Response, SearchOptions, Stage};
@@ -84,7 +84,7 @@ pub use ecphory_eval as eval;
 pub use ecphory_index::{
     BackedUp, Batch, Bm25Settings, ChannelKind, ChannelSchema, ComponentSize, Coverage,
     DenseSettings, Error as IndexError, FieldKind, FieldSchema, Filter, Schema, SparseSettings,
-    Written,
+    Work, Written,
 };
 pub use ecphory_model as model;
 #[cfg(feature = "onnx")]

@@ -69,7 +69,7 @@ fn search(documents: &[Document], bm25: &ecphory_index::Bm25<'_>) -> Result<(), 
         let start = Instant::now();
         let mut found = 0;
         for query in &queries {
-            found += bm25.search(&bm25.analyze(query), 10, None)?.len();
+            found += bm25.search(&bm25.analyze(query), 10, None)?.hits.len();
         }
         let rate = queries.len() as f64 / start.elapsed().as_secs_f64();
         println!("{words} words, top 10: {rate:.0} queries per second ({found} hits)");

@@ -83,6 +83,14 @@ pub enum Error {
         /// What is wrong.
         fault: DocumentFault,
     },
+    /// A term of a query with a weight that cannot be.
+    #[error("channel {channel:?}, the query: the weight of {term:?} is no number from 0 to 10^15")]
+    TermWeight {
+        /// The channel.
+        channel: String,
+        /// The term.
+        term: String,
+    },
     /// A vector or its counts do not fit.
     #[error("channel {channel:?}, {subject}: {fault}")]
     Vector {
@@ -401,7 +409,9 @@ impl Error {
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Document { fault: DocumentFault::TooLarge { .. }, .. }
             | Error::TooMany { .. } => ErrorKind::Limit,
-            Error::Document { .. } | Error::Vector { .. } => ErrorKind::Input,
+            Error::Document { .. } | Error::Vector { .. } | Error::TermWeight { .. } => {
+                ErrorKind::Input
+            }
             Error::Version { .. }
             | Error::Schema { .. }
             | Error::UnknownChannel { .. }

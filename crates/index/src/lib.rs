@@ -36,7 +36,8 @@ pub use schema::{
 };
 pub use search::bm25::{Bm25, QueryTerm, TermScore};
 pub use search::dense::Dense;
-pub use search::sparse::{Sparse, SparseFound, SparseTerm, SparseWork};
+pub use search::sparse::{Sparse, SparseTerm};
+pub use search::{Found, Work};
 pub use segment::rows::Rows;
 pub use selection::Selection;
 pub use snapshot::{ComponentSize, Coverage, Snapshot};

@@ -33,14 +33,9 @@ pub(crate) struct Settings {
     pub schema: Schema,
     /// By channel; `None` for channels of other kinds.
     pub analyzers: Vec<Option<Analyzer>>,
-    /// Score arrays of finished searches, all zero, for the next ones.
-    scores: Mutex<Vec<ScoreArray>>,
-    /// The same for sums of impacts.
+    /// Sums of impacts of finished searches, all zero, for the next ones.
     sums: Mutex<Vec<SumArray>>,
 }
-
-/// The scores of one chunk.
-pub(crate) type ScoreArray = Box<[f32; CHUNK]>;
 
 /// The sums of impacts of one chunk.
 pub(crate) type SumArray = Box<[u16; CHUNK]>;
@@ -85,7 +80,7 @@ impl Settings {
                 ChannelKind::Dense(_) | ChannelKind::Sparse(_) => Ok(None),
             })
             .collect::<Result<_>>()?;
-        Ok(Self { schema, analyzers, scores: Mutex::default(), sums: Mutex::default() })
+        Ok(Self { schema, analyzers, sums: Mutex::default() })
     }
 
     /// Returns the position of a dense or sparse channel, and what its rows are.
@@ -195,10 +190,10 @@ impl Snapshot {
     /// the stored documents.
     ///
     /// # Errors
-    /// [`Error::Filter`] for a literal that does not fit the declared kind of its field,
+    /// [`Error::Filter`] for a literal that does not fit the declared kind of its field, or words that cannot be looked for,
     /// [`Error::UnknownField`], [`Error::Corrupt`].
     pub fn select(&self, filter: &Filter) -> Result<Selection> {
-        let filter = Bound::new(filter, self.schema())?;
+        let filter = Bound::new(filter, self.schema(), &self.settings().analyzers)?;
         filter.fields().try_for_each(|field| self.check_field(field))?;
         let sets = self.0.segments.iter().map(|segment| {
             let mut set = filter.select(segment, self.schema())?;
@@ -311,21 +306,6 @@ impl Snapshot {
             Some(selection) if !selection.fits(sizes) => Err(Error::ForeignSelection),
             _ => Ok(()),
         }
-    }
-
-    /// Lends an array of zeros; [`Snapshot::give_back`] takes it again.
-    pub(crate) fn borrow_scores(&self) -> ScoreArray {
-        let kept = self.0.settings.scores.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.unwrap_or_else(|| {
-            let zeros = vec![0.0; CHUNK].into_boxed_slice();
-            zeros.try_into().expect("the vector was made with CHUNK scores")
-        })
-    }
-
-    /// Takes an array back, which has to be all zero.
-    pub(crate) fn give_back(&self, scores: ScoreArray) {
-        debug_assert!(scores.iter().all(|&score| score == 0.0), "the array is not clean");
-        self.0.settings.scores.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
     }
 
     /// Lends an array of sums that are all zero; [`Snapshot::give_sums_back`] takes it again.

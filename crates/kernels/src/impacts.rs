@@ -4,7 +4,7 @@
 //! arrays. What a query gives a term is a 16-bit weight; a posting adds `weight · impact / 256`, rounded up or to
 //! one more than that, to a 16-bit sum that stays at the largest number once it is there. So a sum is never below
 //! the exact one and at most one a posting above it, whatever the order, and the sums of a chunk take 128 KiB, a quarter of
-//! a core's second-level cache. [`at_least`](crate::postings::at_least) finds the large ones.
+//! a core's second-level cache. [`at_least`] finds the large ones, [`block_maxima`] tells how large they are.
 //!
 //! Every level gives equal numbers. Not for scores that have to be exact: sums are bounds, which steer.
 
@@ -68,10 +68,84 @@ fn add_blocks(weight: u16, docs: &[[u8; 2]], impacts: &[u8], sums: &mut [u16; CH
     }
 }
 
+/// Appends to `found` the positions in `sums` that are at least `least`, in increasing order.
+///
+/// # Panics
+/// Where `sums` is longer than [`CHUNK`].
+pub fn at_least(level: Level, sums: &[u16], least: u16, found: &mut Vec<u16>) {
+    assert!(sums.len() <= CHUNK, "positions are 16-bit");
+    match level {
+        Level::Portable => scan_blocks(sums, least, found),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Level::Avx2` exists only where the CPU was found to have AVX2 and FMA.
+        Level::Avx2(_) => unsafe { avx2_scan_blocks(sums, least, found) },
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx2(_) => scan_blocks(sums, least, found),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2_scan_blocks(sums: &[u16], least: u16, found: &mut Vec<u16>) {
+    scan_blocks(sums, least, found);
+}
+
+#[inline(always)]
+fn scan_blocks(sums: &[u16], least: u16, found: &mut Vec<u16>) {
+    const LANES: usize = 32;
+    let (blocks, rest) = sums.as_chunks::<LANES>();
+    for (i, block) in blocks.iter().enumerate() {
+        // One comparison of the whole block passes over almost all of them.
+        let mut any = false;
+        for &sum in block {
+            any |= sum >= least;
+        }
+        if any {
+            push_at_least(block, i * LANES, least, found);
+        }
+    }
+    push_at_least(rest, blocks.len() * LANES, least, found);
+}
+
+fn push_at_least(sums: &[u16], first: usize, least: u16, found: &mut Vec<u16>) {
+    for (i, &sum) in sums.iter().enumerate() {
+        if sum >= least {
+            found.push((first + i) as u16);
+        }
+    }
+}
+
+/// How many neighbours have a maximum in [`block_maxima`].
+pub const BLOCK: usize = 16;
+
+/// Returns the largest sum of each [`BLOCK`] of neighbours, the last of which may be shorter.
+pub fn block_maxima(level: Level, sums: &[u16]) -> Vec<u16> {
+    match level {
+        Level::Portable => maxima_of(sums),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Level::Avx2` exists only where the CPU was found to have AVX2 and FMA.
+        Level::Avx2(_) => unsafe { avx2_maxima_of(sums) },
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx2(_) => maxima_of(sums),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2_maxima_of(sums: &[u16]) -> Vec<u16> {
+    maxima_of(sums)
+}
+
+#[inline(always)]
+fn maxima_of(sums: &[u16]) -> Vec<u16> {
+    let (blocks, rest) = sums.as_chunks::<BLOCK>();
+    let whole = blocks.iter().map(|block| block.iter().fold(0, |most: u16, &sum| most.max(sum)));
+    whole.chain(rest.iter().copied().max()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postings::at_least;
     use proptest::prelude::*;
 
     proptest! {
@@ -101,7 +175,7 @@ mod tests {
         }
 
         #[test]
-        fn the_scan_finds_what_a_filter_finds(
+        fn scans_find_what_a_filter_and_a_maximum_find(
             sums in proptest::collection::vec(prop_oneof![Just(0u16), Just(u16::MAX), 0u16..], 0..150),
             threshold in 0u16..,
         ) {
@@ -111,6 +185,9 @@ mod tests {
                 let mut found = Vec::new();
                 at_least(level, &sums, threshold, &mut found);
                 prop_assert_eq!(&found, &expected);
+                let maxima: Vec<u16> =
+                    sums.chunks(BLOCK).map(|block| *block.iter().max().unwrap()).collect();
+                prop_assert_eq!(block_maxima(level, &sums), maxima);
             }
         }
     }

@@ -110,7 +110,7 @@ fn search(snapshot: &Snapshot, selection: Option<&ecphory_index::Selection>) -> 
                 let bm25 = snapshot.bm25(&channel.name)?;
                 for query in ["radium fission of of uranium 0 z", "nothing"] {
                     let terms = bm25.analyze(query);
-                    let hits = bm25.search(&terms, K, selection)?;
+                    let hits = bm25.search(&terms, K, selection)?.hits;
                     let at: Vec<DocAddress> = hits.iter().map(|hit| hit.item).collect();
                     bm25.score(&terms, &at)?;
                     for at in at {

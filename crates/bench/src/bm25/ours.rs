@@ -83,7 +83,7 @@ impl Ours {
         let start = Instant::now();
         let mut hits = 0;
         for query in queries {
-            hits += channel.search(query, k, None)?.len();
+            hits += channel.search(query, k, None)?.hits.len();
         }
         Ok(
             json!({ "seconds": start.elapsed().as_secs_f64(), "queries": queries.len(), "hits": hits }),
@@ -96,7 +96,7 @@ impl Ours {
         let mut results = Vec::with_capacity(queries.len());
         for query in queries {
             let mut hits = Vec::new();
-            for hit in channel.search(query, k, None)? {
+            for hit in channel.search(query, k, None)?.hits {
                 let line: u32 = snapshot.id(hit.item)?.parse()?;
                 hits.push((line, hit.score));
             }

@@ -144,7 +144,7 @@ fn differing(here: &Collection, there: &Collection, queries: &[String]) -> Resul
 fn top(collection: &Collection, query: &str) -> Result<Vec<(String, u32)>> {
     let snapshot = collection.snapshot()?;
     let channel = snapshot.bm25(live::CHANNEL)?;
-    let hits = channel.search(&channel.analyze(query), 10, None)?;
+    let hits = channel.search(&channel.analyze(query), 10, None)?.hits;
     hits.iter().map(|hit| Ok((snapshot.id(hit.item)?.to_owned(), hit.score.to_bits()))).collect()
 }
 

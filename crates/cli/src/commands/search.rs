@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use ecphory::{Document, Filter, Hit, Order, Pipeline, Reader, Response, SearchOptions, Value};
+use ecphory::{
+    Document, Filter, Hit, Order, Pipeline, Reader, Response, SearchOptions, Value, Work,
+};
 use serde_json::{Map, json};
 
 use crate::args::Search;
@@ -56,7 +58,8 @@ pub fn search(args: &Search, context: &Context) -> anyhow::Result<()> {
     if args.explain {
         writeln!(out, "pipeline {pipeline}")?;
         for stage in &response.timings {
-            writeln!(out, "  {:>9.3} ms  {}", stage.micros as f64 / 1000.0, stage.name)?;
+            let work = stage.work.map(|work| format!(": {}", described(work))).unwrap_or_default();
+            writeln!(out, "  {:>9.3} ms  {}{work}", stage.micros as f64 / 1000.0, stage.name)?;
         }
     }
     for note in &response.notes {
@@ -136,9 +139,22 @@ fn to_json(query: &str, pipeline: &str, response: &Response) -> serde_json::Valu
     let timings: Vec<_> = response
         .timings
         .iter()
-        .map(|stage| json!({"stage": stage.name, "micros": stage.micros}))
+        .map(|stage| {
+            let mut object = json!({"stage": stage.name, "micros": stage.micros});
+            if let Some(Work { postings, skipped, scored }) = stage.work {
+                let work = json!({"postings": postings, "skipped": skipped, "scored": scored});
+                object["work"] = work;
+            }
+            object
+        })
         .collect();
     json!({"query": query, "pipeline": pipeline, "hits": hits, "timings": timings, "notes": response.notes})
+}
+
+/// Says what a search of postings read.
+fn described(work: Work) -> String {
+    let Work { postings, skipped, scored } = work;
+    format!("{postings} postings read, {skipped} passed over, {scored} documents scored")
 }
 
 /// Returns a document's fields as a JSON object.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Pipeline, lexer};
+use super::{Pipeline, Rm3, lexer};
 
 /// How tightly a node holds together; a looser operand needs parentheses.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
@@ -45,6 +45,16 @@ impl fmt::Display for Pipeline {
                 write_name(f, model)?;
                 f.write_str(")")
             }
+            Pipeline::Expand { of, channel, by } => {
+                write_operand(f, of, Binding::Then)?;
+                f.write_str(" >> expand(rm3")?;
+                if let Some(channel) = channel {
+                    f.write_str(", channel=")?;
+                    write_name(f, channel)?;
+                }
+                let Rm3 { documents, terms, original } = by;
+                write!(f, ", documents={documents}, terms={terms}, original={original})")
+            }
             Pipeline::Where { of, filter } => {
                 write_operand(f, of, Binding::Then)?;
                 write!(f, " >> where({filter})")
@@ -69,9 +79,10 @@ fn write_sum(f: &mut fmt::Formatter<'_>, parts: &[(f64, Pipeline)]) -> fmt::Resu
 
 fn write_operand(f: &mut fmt::Formatter<'_>, operand: &Pipeline, around: Binding) -> fmt::Result {
     let inside = match operand {
-        Pipeline::Rescore { .. } | Pipeline::Rerank { .. } | Pipeline::Where { .. } => {
-            Binding::Then
-        }
+        Pipeline::Rescore { .. }
+        | Pipeline::Rerank { .. }
+        | Pipeline::Expand { .. }
+        | Pipeline::Where { .. } => Binding::Then,
         Pipeline::Sum(_) => Binding::Sum,
         _ => Binding::Cut,
     };

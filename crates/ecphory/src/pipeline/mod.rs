@@ -65,6 +65,25 @@ impl Reranking {
     }
 }
 
+/// How the words of the best documents become part of the query: RM3, the relevance model of Lavrenko and Croft (2001) mixed with
+/// the query (Abdul-Jaleel et al. 2004).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rm3 {
+    /// How many of the best documents are believed to be relevant, at least one.
+    pub documents: u32,
+    /// How many of their words are taken, at least one.
+    pub terms: u32,
+    /// The share of the query as it was asked, from 0 to 1.
+    pub original: f64,
+}
+
+impl Default for Rm3 {
+    /// Ten documents, ten words, one half.
+    fn default() -> Self {
+        Self { documents: 10, terms: 10, original: 0.5 }
+    }
+}
+
 /// A way from a query to a ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pipeline {
@@ -111,6 +130,15 @@ pub enum Pipeline {
         by: Reranking,
         /// The model that scores: a name that was pulled, or the path of its directory.
         model: String,
+    },
+    /// Reads a lexical channel once more, with words of the best hits: `p >> expand(rm3)`.
+    Expand {
+        /// Where the best hits come from; it has to read the channel.
+        of: Box<Pipeline>,
+        /// The channel; where missing, the first BM25 channel that is read.
+        channel: Option<String>,
+        /// Which words, and what they weigh.
+        by: Rm3,
     },
     /// Lets only documents through that a filter selects: `p >> where(year >= 2020)`.
     Where {
@@ -170,6 +198,12 @@ impl Pipeline {
     #[must_use]
     pub fn rerank(self, by: Reranking, model: impl Into<String>) -> Self {
         Pipeline::Rerank { of: Box::new(self), by, model: model.into() }
+    }
+
+    /// Reads the first BM25 channel once more, with words of the best hits.
+    #[must_use]
+    pub fn expand(self, by: Rm3) -> Self {
+        Pipeline::Expand { of: Box::new(self), channel: None, by }
     }
 
     /// Lets only documents through that the filter selects.

@@ -6,7 +6,8 @@
 //! product := [ number "*" ] cut | cut "*" number
 //! cut     := primary [ "%" count ]...                       tightest
 //! primary := name | rrf "(" ... ")" | cc "(" ... ")" | "(" then ")"
-//! step    := ( ( "rescore" | "cross" | "maxsim" ) "(" name ")" | filter ) [ "%" count ]...
+//! step    := ( ( "rescore" | "cross" | "maxsim" ) "(" name ")" | expand | filter ) [ "%" count ]...
+//! expand  := "expand" "(" "rm3" [ "," option "=" value ]... ")"
 //! filter  := where "(" condition ")"
 //! ```
 
@@ -16,11 +17,11 @@ use ecphory_index::Filter;
 use ecphory_index::filter::FilterProblem;
 
 use super::lexer::{self, Located, Token};
-use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K, Reranking};
+use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K, Reranking, Rm3};
 use ecphory_core::nearest::nearest;
 
 /// What may follow `>>`.
-const STEPS: &str = "`rescore(...)`, `cross(...)`, `maxsim(...)` or `where(...)`";
+const STEPS: &str = "`rescore(...)`, `cross(...)`, `maxsim(...)`, `expand(...)` or `where(...)`";
 
 /// A channel name as it stands in an expression, for carets under names that do not exist.
 pub(crate) struct Named {
@@ -148,12 +149,13 @@ impl Parser<'_> {
                 self.demand(")", "`)` after the name of one channel")?;
                 Ok(before.rescore(channel))
             }
+            "expand" => self.expand(before),
             "rrf" | "cc" => Err((start, PipelineProblem::RetrieverAsStep { name })),
             _ => {
                 if let Some(by) = Reranking::named(&name) {
                     return Ok(before.rerank(by, self.model()?));
                 }
-                let steps = ["rescore", "cross", "maxsim", "where"];
+                let steps = ["rescore", "cross", "maxsim", "expand", "where"];
                 let nearest = nearest(&name, steps).map(str::to_owned);
                 Err((start, PipelineProblem::UnknownFunction { name, nearest }))
             }
@@ -226,16 +228,46 @@ impl Parser<'_> {
 
     fn cuts(&mut self, mut pipeline: Pipeline) -> Parsed<Pipeline> {
         while self.take("%")? {
-            let (token, start) = self.next()?;
-            let Token::Number(_, digits) = &token else {
-                return Err(expected("how many hits to keep", &token, start));
-            };
-            match digits.parse::<u32>() {
-                Ok(to) if to > 0 => pipeline = pipeline.top(to),
-                _ => return Err((start, PipelineProblem::Count(digits.clone()))),
-            }
+            pipeline = pipeline.top(self.count("how many hits to keep")?);
         }
         Ok(pipeline)
+    }
+
+    fn count(&mut self, what: &str) -> Parsed<u32> {
+        let (token, start) = self.next()?;
+        let Token::Number(_, digits) = &token else { return Err(expected(what, &token, start)) };
+        match digits.parse() {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err((start, PipelineProblem::Count(digits.clone()))),
+        }
+    }
+
+    /// Reads `expand(rm3, option=value, ...)`.
+    fn expand(&mut self, before: Pipeline) -> Parsed<Pipeline> {
+        const OPTIONS: [&str; 4] = ["channel", "documents", "terms", "original"];
+        let (_, start) = self.next()?;
+        self.demand("(", "`(`")?;
+        match self.next()? {
+            (Token::Name(name), _) if name == "rm3" => {}
+            (token, at) => return Err(expected("`rm3`", &token, at)),
+        }
+        let (mut channel, mut by, mut given) = (None, Rm3::default(), Vec::new());
+        while self.take(",")? {
+            match self.option("expand", &OPTIONS, &mut given)?.as_deref() {
+                Some("channel") => channel = Some(self.name("the name of a channel")?),
+                Some("documents") => by.documents = self.count("a number of documents")?,
+                Some("terms") => by.terms = self.count("a number of words")?,
+                Some(_) => by.original = self.number("a share")?,
+                None => {
+                    let (token, at) = self.next()?;
+                    return Err(expected("an option, as in `terms=10`", &token, at));
+                }
+            }
+        }
+        self.demand(")", "`,` or `)`")?;
+        let expanded = Pipeline::Expand { of: Box::new(before), channel, by };
+        expanded.check_node().map_err(|problem| (start, problem))?;
+        Ok(expanded)
     }
 
     fn primary(&mut self) -> Parsed<Pipeline> {
@@ -251,9 +283,11 @@ impl Parser<'_> {
             "rrf" => self.rrf(),
             "cc" => self.cc(start),
             "where" => Err((start, PipelineProblem::FilterAlone)),
-            "rescore" | "cross" | "maxsim" => Err((start, PipelineProblem::StepFirst { name })),
+            "rescore" | "cross" | "maxsim" | "expand" => {
+                Err((start, PipelineProblem::StepFirst { name }))
+            }
             _ => {
-                let functions = ["rrf", "cc", "rescore", "cross", "maxsim", "where"];
+                let functions = ["rrf", "cc", "rescore", "cross", "maxsim", "expand", "where"];
                 let nearest = nearest(&name, functions).map(str::to_owned);
                 Err((start, PipelineProblem::UnknownFunction { name, nearest }))
             }
@@ -285,9 +319,9 @@ impl Parser<'_> {
     /// Reads `( operand, ..., option=value, ... )`.
     fn arguments(&mut self, function: &'static str, options: &[&str]) -> Parsed<Arguments> {
         self.demand("(", "`(`")?;
-        let mut arguments = Arguments::default();
+        let (mut arguments, mut given) = (Arguments::default(), Vec::new());
         loop {
-            if let Some(name) = self.option(function, options, &arguments)? {
+            if let Some(name) = self.option(function, options, &mut given)? {
                 if name == "weights" {
                     arguments.weights = Some(self.list()?);
                 } else {
@@ -305,12 +339,12 @@ impl Parser<'_> {
         Ok(arguments)
     }
 
-    /// Takes `name =` where it comes next.
+    /// Takes `name =` where it comes next, and remembers that it was given.
     fn option(
         &mut self,
         function: &'static str,
         options: &[&str],
-        before: &Arguments,
+        given: &mut Vec<String>,
     ) -> Parsed<Option<String>> {
         let (Token::Name(name), start, end) = lexer::token(self.text, self.at)? else {
             return Ok(None);
@@ -322,11 +356,10 @@ impl Parser<'_> {
             let nearest = nearest(&name, options.iter().copied()).map(str::to_owned);
             return Err((start, PipelineProblem::UnknownOption { function, name, nearest }));
         }
-        let twice = before.numbers.iter().any(|(other, _)| *other == name)
-            || (name == "weights" && before.weights.is_some());
-        if twice {
+        if given.contains(&name) {
             return Err((start, PipelineProblem::OptionTwice(name)));
         }
+        given.push(name.clone());
         self.at = end;
         Ok(Some(name))
     }

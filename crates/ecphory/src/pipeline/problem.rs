@@ -127,6 +127,15 @@ pub enum PipelineProblem {
         /// What the index says.
         message: String,
     },
+    /// No documents to learn from, or no words to take.
+    #[error("`expand` takes at least one word of at least one document")]
+    ExpandByNothing,
+    /// An `expand` of hits that no BM25 channel found.
+    #[error("`expand` reads a BM25 channel once more: write `bm25 >> expand(rm3)`{}", found.as_ref().map(|name| format!("; `{name}` is not read as one before it")).unwrap_or_default())]
+    ExpandWithoutWords {
+        /// The channel that was named.
+        found: Option<String>,
+    },
     /// `% 0`.
     #[error("a cut keeps at least one hit")]
     CutToNothing,
@@ -141,11 +150,13 @@ pub enum PipelineProblem {
         /// Its value.
         value: f64,
     },
-    /// An `alpha` above 1.
-    #[error("alpha is the share of the first operand, from 0 to 1, found {alpha}")]
-    AlphaAboveOne {
+    /// A share above 1.
+    #[error("{name} is a share, from 0 to 1, found {value}")]
+    AboveOne {
+        /// What it is called.
+        name: &'static str,
         /// Its value.
-        alpha: f64,
+        value: f64,
     },
     /// Weights that do not fit the operands.
     #[error("{operands} operands have {weights} weights")]

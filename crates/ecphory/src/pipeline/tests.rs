@@ -31,6 +31,14 @@ fn the_language_by_examples() {
     check("bm25 % 100 >> cross( minilm-cross )", "bm25 % 100 >> cross(minilm-cross)");
     check("a >> cross(\"./my models/x\") % 5", "(a >> cross(\"./my models/x\")) % 5");
     check("rrf(a >> cross(\"m\"), b)", "rrf(a >> cross(m), b, k=60)");
+    check(
+        "bm25 % 50 >> expand(rm3, terms=20) % 9",
+        "(bm25 % 50 >> expand(rm3, documents=10, terms=20, original=0.5)) % 9",
+    );
+    check(
+        "a >> expand( rm3,channel=\"my a\",original=1,documents=3 )",
+        "a >> expand(rm3, channel=\"my a\", documents=3, terms=10, original=1)",
+    );
     check("0.3*bm25 + dense*.7", "0.3 * bm25 + 0.7 * dense");
     check("a + b + c", "a + b + c");
     check("1 * a", "1 * a");
@@ -83,6 +91,12 @@ fn errors_point_to_their_place() {
     refuse("a >> cross()", "a >> cross(", "the name of a model, or its path in quotes, found `)`");
     refuse("a >> cross(\"\")", "a >> cross(", "a name is empty");
     refuse("a >> cross(m, n)", "a >> cross(m", "expected `)` after the name of one model");
+    refuse("a >> expand(rm4)", "a >> expand(", "expected `rm3`, found `rm4`");
+    refuse("a >> expand(rm3, term=1)", "a >> expand(rm3, ", "did you mean `terms`?");
+    refuse("a >> expand(rm3, terms=0)", "a >> expand(rm3, terms=", "`0` is no count");
+    refuse("a >> expand(rm3, original=2)", "a >> ", "original is a share, from 0 to 1");
+    refuse("a >> expand(rm3, 5)", "a >> expand(rm3, ", "expected an option");
+    refuse("expand(rm3)", "", "write `bm25 >> expand(...)`");
     refuse("where(a = 1)", "", "a filter alone retrieves nothing");
     refuse("bm25 % 0", "bm25 % ", "`0` is no count");
     refuse("bm25 % 1.5", "bm25 % ", "`1.5` is no count");
@@ -215,6 +229,11 @@ fn tree() -> impl Strategy<Value = Pipeline> {
             (inner.clone(), name()).prop_map(|(of, by)| of.rescore(by)),
             (inner.clone(), name()).prop_map(|(of, model)| of.cross(model)),
             (inner.clone(), filter()).prop_map(|(of, filter)| of.filter(filter)),
+            (inner.clone(), prop::option::of(name()), 1..u32::MAX, 1..u32::MAX, 0_u32..=100)
+                .prop_map(|(of, channel, documents, terms, percent)| {
+                    let by = Rm3 { documents, terms, original: f64::from(percent) / 100.0 };
+                    Pipeline::Expand { of: Box::new(of), channel, by }
+                }),
         ]
     })
 }

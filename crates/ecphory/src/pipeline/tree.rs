@@ -10,6 +10,7 @@ impl Pipeline {
             Pipeline::Cut { of, .. }
             | Pipeline::Rescore { of, .. }
             | Pipeline::Rerank { of, .. }
+            | Pipeline::Expand { of, .. }
             | Pipeline::Where { of, .. } => vec![of],
             Pipeline::Rrf { of, .. } => of.iter().collect(),
             Pipeline::Cc { of, .. } => of.iter().collect(),
@@ -25,6 +26,7 @@ impl Pipeline {
             let name = match node {
                 Pipeline::Channel(name) => Some(name),
                 Pipeline::Rescore { by, .. } => Some(by),
+                Pipeline::Expand { channel, .. } => channel.as_ref(),
                 _ => None,
             };
             if let Some(name) = name
@@ -61,6 +63,7 @@ impl Pipeline {
             Pipeline::Channel(name)
             | Pipeline::Rescore { by: name, .. }
             | Pipeline::Rerank { model: name, .. }
+            | Pipeline::Expand { channel: Some(name), .. }
                 if name.is_empty() =>
             {
                 Err(PipelineProblem::EmptyName)
@@ -85,12 +88,12 @@ impl Pipeline {
                     None => Ok(()),
                 }
             }
-            Pipeline::Cc { alpha, .. } => {
-                check_number("alpha", *alpha)?;
-                if *alpha > 1.0 {
-                    return Err(PipelineProblem::AlphaAboveOne { alpha: *alpha });
+            Pipeline::Cc { alpha, .. } => check_share("alpha", *alpha),
+            Pipeline::Expand { by, .. } => {
+                if by.documents == 0 || by.terms == 0 {
+                    return Err(PipelineProblem::ExpandByNothing);
                 }
-                Ok(())
+                check_share("original", by.original)
             }
             Pipeline::Sum(parts) => {
                 let weights: Vec<f64> = parts.iter().map(|&(weight, _)| weight).collect();
@@ -113,6 +116,14 @@ pub(crate) fn check_number(name: &'static str, value: f64) -> Result<(), Pipelin
         return Ok(());
     }
     Err(PipelineProblem::BadNumber { name, value })
+}
+
+fn check_share(name: &'static str, value: f64) -> Result<(), PipelineProblem> {
+    check_number(name, value)?;
+    if value > 1.0 {
+        return Err(PipelineProblem::AboveOne { name, value });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_weights(operands: usize, weights: &[f64]) -> Result<(), PipelineProblem> {

@@ -10,13 +10,13 @@
 //! ```
 //! Every node is a table that names what it is by its own key: `channel`, `cut` with `to`, `rrf` with
 //! `k` and `weights`, `cc` with `alpha`, `sum` with `weights`, `rescore` with `by`,
-//! `cross` and `maxsim` with `model`, `where` with `of`.
+//! `cross` and `maxsim` with `model`, `expand` with `channel`, `documents`, `terms` and `original`, `where` with `of`.
 //! A key that the node does not have is an error. A node nests at most two levels of the document, so
 //! every tree of [`DEPTH_MAX`] fits what JSON readers allow (128 levels).
 
 use serde_json::{Map, Value, json};
 
-use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K, Reranking};
+use super::{CC_ALPHA, DEPTH_MAX, Pipeline, PipelineError, PipelineProblem, RRF_K, Reranking, Rm3};
 use ecphory_core::nearest::{hint, nearest};
 
 impl Pipeline {
@@ -69,6 +69,18 @@ fn to_value(pipeline: &Pipeline) -> Value {
         }
         Pipeline::Rescore { of, by } => json!({ "by": by, "rescore": to_value(of) }),
         Pipeline::Rerank { of, by, model } => json!({ "model": model, by.name(): to_value(of) }),
+        Pipeline::Expand { of, channel, by: Rm3 { documents, terms, original } } => {
+            let mut node = json!({
+                "documents": documents,
+                "terms": terms,
+                "original": original,
+                "expand": to_value(of),
+            });
+            if let Some(channel) = channel {
+                node["channel"] = json!(channel);
+            }
+            node
+        }
         Pipeline::Where { of, filter } => {
             json!({ "where": filter.to_string(), "of": to_value(of) })
         }
@@ -86,7 +98,9 @@ fn from_document(value: &Value) -> Result<Pipeline, PipelineError> {
 }
 
 /// The keys that say what a node is, with the other keys such a node may have.
-const NODES: [(&str, &[&str]); 9] = [
+const NODES: [(&str, &[&str]); 10] = [
+    // Before `channel`, which it may have, too.
+    ("expand", &["channel", "documents", "terms", "original"]),
     ("channel", &[]),
     ("cut", &["to"]),
     ("rrf", &["k", "weights"]),
@@ -105,14 +119,14 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
     let Value::Object(map) = value else {
         return Err(wrong(
             path,
-            "a table with one of channel, cut, rrf, cc, sum, rescore, cross, maxsim, where",
+            "a table with one of channel, cut, rrf, cc, sum, rescore, cross, maxsim, expand, where",
             value,
         ));
     };
     let Some((kind, options)) = NODES.into_iter().find(|(kind, _)| map.contains_key(*kind)) else {
         return Err(wrong(
             path,
-            "one of the keys channel, cut, rrf, cc, sum, rescore, cross, maxsim, where",
+            "one of the keys channel, cut, rrf, cc, sum, rescore, cross, maxsim, expand, where",
             value,
         ));
     };
@@ -150,6 +164,20 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
             Pipeline::Sum(weights.into_iter().zip(of).collect())
         }
         "rescore" => node.child("rescore")?.rescore(node.text("by")?),
+        "expand" => {
+            let usual = Rm3::default();
+            let count = |key: &str, usual: u32| match map.contains_key(key) {
+                true => node.count(key),
+                false => Ok(usual),
+            };
+            let by = Rm3 {
+                documents: count("documents", usual.documents)?,
+                terms: count("terms", usual.terms)?,
+                original: node.number("original")?.unwrap_or(usual.original),
+            };
+            let channel = map.contains_key("channel").then(|| node.text("channel")).transpose()?;
+            Pipeline::Expand { of: Box::new(node.child("expand")?), channel, by }
+        }
         "where" => {
             let filter = node.text("where")?.parse().map_err(|error: ecphory_index::Error| {
                 let (_, problem) = super::parser::filter_problem(&error);

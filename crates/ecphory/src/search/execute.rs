@@ -4,14 +4,15 @@
 //! 64 bits and kept in 32, and ties are seen after that, so an order never depends on lost digits.
 
 use ecphory_core::{DocAddress, Scored, Unshown};
-use ecphory_index::QueryTerm;
+use ecphory_index::{QueryTerm, Work};
 use rustc_hash::FxHashMap;
 
 use super::plan::{Node, Op, Plan, SourceKind};
 use super::reranker::Reranker;
-use super::{CANDIDATES_MIN, Stopwatch};
+use super::{CANDIDATES_MIN, Stopwatch, feedback};
 use crate::Result;
 use crate::fusion::{Scale, Weighted, reciprocal_ranks, weighted_sums};
+use crate::pipeline::Rm3;
 
 /// The query as one channel sees it.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Ran {
     pub(crate) below: Vec<Ran>,
     /// How a blend scaled this list; `None` where the list was empty and counted nothing.
     pub(crate) scale: Option<Scale>,
+    /// The query that the node made itself.
+    pub(crate) cue: Option<Cue>,
 }
 
 /// One query being answered.
@@ -46,6 +49,9 @@ pub(crate) struct Execution<'e, 'r> {
 
 /// Which scan: the channel, the selection and the depth.
 type Scan = (usize, Option<usize>, usize);
+
+/// What a scan found, and what it read.
+type Scanned = (Vec<Scored<DocAddress>>, Option<Work>);
 
 impl Execution<'_, '_> {
     /// Runs the whole plan; the result holds at most `k` hits.
@@ -70,19 +76,21 @@ impl Execution<'_, '_> {
                 if let Some(hits) = scans.get(&scan) {
                     return Ok(Ran::leaf(hits.clone()));
                 }
-                let name = format!("search {}", self.plan.channels[*channel].name);
-                let hits = watch.time(&name, || self.scan(scan))?;
+                let name = self.plan.channels[*channel].stage_of_search();
+                let cue = &self.cues[*channel];
+                let (hits, work) = watch.time(&name, || self.scan(scan, cue))?;
+                work.into_iter().for_each(|work| watch.count(&name, work));
                 scans.insert(scan, hits.clone());
                 Ok(Ran::leaf(hits))
             }
             Op::Cut { of, to } => {
                 let below = self.node(of, *to, scans, watch)?;
                 let hits = below.hits.iter().take(*to).copied().collect();
-                Ok(Ran { hits, below: vec![below], scale: None })
+                Ok(Ran::of(hits, vec![below]))
             }
             Op::Where { of } => {
                 let below = self.node(of, wanted, scans, watch)?;
-                Ok(Ran { hits: below.hits.clone(), below: vec![below], scale: None })
+                Ok(Ran::of(below.hits.clone(), vec![below]))
             }
             Op::Rrf { of, k, weights } => {
                 let mut below = Vec::with_capacity(of.len());
@@ -96,7 +104,7 @@ impl Execution<'_, '_> {
                         .collect();
                     sorted(reciprocal_ranks(&lists, *k, weights.as_deref()))
                 });
-                Ok(Ran { hits, below, scale: None })
+                Ok(Ran::of(hits, below))
             }
             Op::Blend { of } => {
                 let mut below = Vec::with_capacity(of.len());
@@ -109,25 +117,50 @@ impl Execution<'_, '_> {
                 let below = self.node(of, wanted.max(CANDIDATES_MIN), scans, watch)?;
                 let name = self.plan.channels[*channel].stage();
                 let hits = watch.time(&name, || self.rescore(*channel, &below.hits))?;
-                Ok(Ran { hits, below: vec![below], scale: None })
+                Ok(Ran::of(hits, vec![below]))
+            }
+            Op::Expand { of, channel, selection, by } => {
+                let below = self.node(of, by.documents as usize, scans, watch)?;
+                let cue = watch.time("expand", || self.expand(*channel, &below.hits, by))?;
+                let name = self.plan.channels[*channel].stage_of_search();
+                let (hits, work) =
+                    watch.time(&name, || self.scan((*channel, *selection, wanted), &cue))?;
+                work.into_iter().for_each(|work| watch.count(&name, work));
+                Ok(Ran { cue: Some(cue), ..Ran::of(hits, vec![below]) })
             }
         }
     }
 
-    fn scan(&self, (channel, selection, depth): Scan) -> Result<Vec<Scored<DocAddress>>> {
+    /// Searches a channel; of postings it says what was read.
+    fn scan(&self, (channel, selection, depth): Scan, cue: &Cue) -> Result<Scanned> {
         let selection = selection.map(|number| &self.plan.selections[number]);
-        match (&self.plan.channels[channel].kind, &self.cues[channel]) {
+        match (&self.plan.channels[channel].kind, cue) {
             (SourceKind::Bm25(bm25), Cue::Terms(terms)) => {
-                Ok(bm25.search(terms, depth, selection)?)
+                let found = bm25.search(terms, depth, selection)?;
+                Ok((found.hits, Some(found.work)))
             }
             (SourceKind::Dense(source), Cue::Vector(vector)) => {
-                Ok(source.dense.search(vector, depth, selection)?)
+                Ok((source.dense.search(vector, depth, selection)?, None))
             }
             (SourceKind::Sparse(source), Cue::Weights(terms)) => {
-                Ok(source.sparse.search(terms, depth, selection)?.hits)
+                let found = source.sparse.search(terms, depth, selection)?;
+                Ok((found.hits, Some(found.work)))
             }
-            _ => Ok(Vec::new()),
+            _ => Ok((Vec::new(), None)),
         }
+    }
+
+    /// Makes a query of the words of hits and of those that were asked for.
+    fn expand(&self, channel: usize, hits: &[Scored<DocAddress>], by: &Rm3) -> Result<Cue> {
+        let (SourceKind::Bm25(bm25), Cue::Terms(asked)) =
+            (&self.plan.channels[channel].kind, &self.cues[channel])
+        else {
+            return Ok(Cue::Nothing);
+        };
+        let best = hits.iter().take(by.documents as usize);
+        let read = best.map(|hit| Ok((f64::from(hit.score), bm25.terms(hit.item)?)));
+        let read = read.collect::<Result<Vec<(f64, Vec<QueryTerm>)>>>()?;
+        Ok(Cue::Terms(feedback::expand(asked, &read, by)))
     }
 
     fn blend(&self, of: &[(f64, Node)], mut below: Vec<Ran>) -> Result<Ran> {
@@ -147,7 +180,7 @@ impl Execution<'_, '_> {
                 .collect();
             lists.push(Weighted { weight: *weight, scale, scores: list });
         }
-        Ok(Ran { hits: sorted(weighted_sums(&lists)), below, scale: None })
+        Ok(Ran::of(sorted(weighted_sums(&lists)), below))
     }
 
     /// Returns how a list's scores become 0 to 1; `None` for an empty list.
@@ -164,7 +197,7 @@ impl Execution<'_, '_> {
     /// Returns the least score that a node can give, where there is one.
     fn least(&self, node: &Node) -> Option<f64> {
         match &node.op {
-            Op::Read { channel, .. } | Op::Rescore { channel, .. } => {
+            Op::Read { channel, .. } | Op::Rescore { channel, .. } | Op::Expand { channel, .. } => {
                 self.plan.channels[*channel].least()
             }
             Op::Cut { of, .. } | Op::Where { of } => self.least(of),
@@ -183,11 +216,12 @@ impl Execution<'_, '_> {
         docs: &[DocAddress],
     ) -> Result<Vec<Option<f64>>> {
         match &node.op {
-            Op::Read { channel, selection } => {
+            Op::Read { channel, selection } | Op::Expand { channel, selection, .. } => {
                 let admitted = |doc: &DocAddress| {
                     selection.is_none_or(|number| self.plan.selections[number].contains(*doc))
                 };
-                self.completed(*channel, &ran.hits, docs, admitted)
+                let cue = ran.cue.as_ref().unwrap_or(&self.cues[*channel]);
+                self.completed((*channel, cue), &ran.hits, docs, admitted)
             }
             Op::Cut { of, .. } | Op::Where { of } => self.exact(of, &ran.below[0], docs),
             Op::Rrf { .. } => {
@@ -202,7 +236,8 @@ impl Execution<'_, '_> {
                     Some(_) => &*ran.hits,
                     None => &[],
                 };
-                self.completed(*channel, known, docs, |doc| self.admits(of, *doc))
+                let cue = &self.cues[*channel];
+                self.completed((*channel, cue), known, docs, |doc| self.admits(of, *doc))
             }
         }
     }
@@ -210,7 +245,7 @@ impl Execution<'_, '_> {
     /// Returns the scores that hits have, and those of the channel for other documents that are admitted.
     fn completed(
         &self,
-        channel: usize,
+        (channel, cue): (usize, &Cue),
         hits: &[Scored<DocAddress>],
         docs: &[DocAddress],
         admitted: impl Fn(&DocAddress) -> bool,
@@ -219,7 +254,7 @@ impl Execution<'_, '_> {
             hits.iter().map(|hit| (hit.item, hit.score)).collect();
         let missing: Vec<DocAddress> =
             docs.iter().filter(|doc| !known.contains_key(doc) && admitted(doc)).copied().collect();
-        let filled = self.channel_scores(channel, &missing)?;
+        let filled = self.channel_scores(channel, cue, &missing)?;
         let filled: FxHashMap<DocAddress, Option<f32>> = missing.into_iter().zip(filled).collect();
         let score = |doc| known.get(doc).copied().or_else(|| *filled.get(doc)?);
         Ok(docs.iter().map(|doc| score(doc).map(f64::from)).collect())
@@ -246,7 +281,7 @@ impl Execution<'_, '_> {
     /// Whether the filters of a node let a document through on at least one way.
     fn admits(&self, node: &Node, doc: DocAddress) -> bool {
         match &node.op {
-            Op::Read { selection, .. } => {
+            Op::Read { selection, .. } | Op::Expand { selection, .. } => {
                 selection.is_none_or(|number| self.plan.selections[number].contains(doc))
             }
             Op::Cut { of, .. } | Op::Rescore { of, .. } | Op::Where { of } => self.admits(of, doc),
@@ -258,12 +293,13 @@ impl Execution<'_, '_> {
     pub(crate) fn channel_scores(
         &self,
         channel: usize,
+        cue: &Cue,
         docs: &[DocAddress],
     ) -> Result<Vec<Option<f32>>> {
         if docs.is_empty() {
             return Ok(Vec::new());
         }
-        match (&self.plan.channels[channel].kind, &self.cues[channel]) {
+        match (&self.plan.channels[channel].kind, cue) {
             (SourceKind::Bm25(bm25), Cue::Terms(terms)) => {
                 Ok(bm25.score(terms, docs)?.into_iter().map(Some).collect())
             }
@@ -309,7 +345,7 @@ impl Execution<'_, '_> {
         hits: &[Scored<DocAddress>],
     ) -> Result<Vec<Scored<DocAddress>>> {
         let docs: Vec<DocAddress> = hits.iter().map(|hit| hit.item).collect();
-        let scores = self.channel_scores(channel, &docs)?;
+        let scores = self.channel_scores(channel, &self.cues[channel], &docs)?;
         let unknown = scores.iter().filter(|score| score.is_none()).count();
         if unknown > 0 {
             self.notes.push(format!(
@@ -331,7 +367,11 @@ impl Execution<'_, '_> {
 
 impl Ran {
     fn leaf(hits: Vec<Scored<DocAddress>>) -> Self {
-        Self { hits, below: Vec::new(), scale: None }
+        Self::of(hits, Vec::new())
+    }
+
+    fn of(hits: Vec<Scored<DocAddress>>, below: Vec<Ran>) -> Self {
+        Self { hits, below, scale: None, cue: None }
     }
 }
 

@@ -31,7 +31,22 @@ impl Execution<'_, '_> {
         doc: DocAddress,
     ) -> Result<Explanation> {
         match &node.op {
-            Op::Read { channel, .. } => self.read_explained(reader, *channel, doc),
+            Op::Read { channel, .. } => {
+                self.read_explained(reader, *channel, &self.cues[*channel], doc)
+            }
+            Op::Expand { of, channel, by, .. } => {
+                let cue = ran.cue.as_ref().unwrap_or(&self.cues[*channel]);
+                let mut whole = self.read_explained(reader, *channel, cue, doc)?;
+                whole.what.clone_from(&node.text);
+                let learned = ran.below[0].hits.len().min(by.documents as usize);
+                whole = whole.count("documents learned from", learned as u64);
+                match rank(&ran.below[0], doc) {
+                    Some(_) => {
+                        Ok(whole.input(self.node_explained(reader, of, &ran.below[0], doc)?))
+                    }
+                    None => Ok(whole),
+                }
+            }
             Op::Cut { of, to } => {
                 let inside = self.node_explained(reader, of, &ran.below[0], doc)?;
                 Ok(inside.count("of the best", *to as u64))
@@ -87,7 +102,7 @@ impl Execution<'_, '_> {
             (SourceKind::Model(model), Some(score)) => {
                 self.model_explained(channel, model, (doc, score))?
             }
-            _ => self.read_explained(reader, channel, doc)?,
+            _ => self.read_explained(reader, channel, &self.cues[channel], doc)?,
         };
         let value = ran.score(doc).unwrap_or(score.value);
         let mut whole =
@@ -152,10 +167,11 @@ impl Execution<'_, '_> {
         &self,
         reader: &Reader,
         channel: usize,
+        cue: &Cue,
         doc: DocAddress,
     ) -> Result<Explanation> {
         let source = &self.plan.channels[channel];
-        match (&source.kind, &self.cues[channel]) {
+        match (&source.kind, cue) {
             (SourceKind::Bm25(bm25), Cue::Terms(terms)) => {
                 let mut whole = Explanation::new(source.name.clone(), 0.0);
                 for term in bm25.explain(terms, doc)? {
@@ -163,7 +179,7 @@ impl Execution<'_, '_> {
                         Explanation::new(format!("term {}", term.term), f64::from(term.score))
                             .number("idf", f64::from(term.idf))
                             .number("tf", f64::from(term.tf))
-                            .count("times", u64::from(term.count))
+                            .number("times", f64::from(term.weight))
                             .count("words", u64::from(term.length))
                             .number("average", f64::from(term.average_length))
                             .count("documents", term.df),
@@ -185,7 +201,7 @@ impl Execution<'_, '_> {
                 terms_explained(&source.name, sparse, terms, doc)
             }
             (SourceKind::Model(model), _) => {
-                let score = self.channel_scores(channel, &[doc])?[0].unwrap_or_default();
+                let score = self.channel_scores(channel, cue, &[doc])?[0].unwrap_or_default();
                 self.model_explained(channel, model, (doc, f64::from(score)))
             }
             _ => Ok(Explanation::new(format!("{}: no vector yet", source.name), 0.0)),

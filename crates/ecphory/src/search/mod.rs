@@ -2,6 +2,7 @@
 
 mod execute;
 mod explain;
+mod feedback;
 mod plan;
 mod reranker;
 mod stopwatch;
@@ -11,6 +12,7 @@ pub(crate) use plan::{Encoded, Plan, QueryEncoder, Source, SourceKind, resolve};
 pub(crate) use stopwatch::Stopwatch;
 
 use ecphory_core::Document;
+use ecphory_index::Work;
 
 use crate::Explanation;
 
@@ -70,4 +72,6 @@ pub struct Stage {
     pub name: String,
     /// How long it took, in microseconds.
     pub micros: u64,
+    /// What it read, where it was a search of postings.
+    pub work: Option<Work>,
 }

@@ -9,7 +9,7 @@ use ecphory_index::{Bm25, ChannelKind, ChannelSchema, Dense, Schema, Selection, 
 use ecphory_model::{Encoder, SparseEncoder};
 
 use super::reranker::Reranker;
-use crate::pipeline::{HYBRID, HYBRID_LEXICAL, PipelineError, PipelineProblem, Reranking};
+use crate::pipeline::{HYBRID, HYBRID_LEXICAL, PipelineError, PipelineProblem, Reranking, Rm3};
 use crate::{Pipeline, Reader, Result};
 use ecphory_core::nearest::nearest;
 
@@ -42,6 +42,8 @@ pub(crate) enum Op {
     Blend { of: Vec<(f64, Node)> },
     /// Replaces scores by those of a channel or a model.
     Rescore { of: Box<Node>, channel: usize },
+    /// Reads a channel once more, as it was read below, with words of what was found there.
+    Expand { of: Box<Node>, channel: usize, selection: Option<usize>, by: Rm3 },
     /// Lets through what a filter selects; the reads below it apply it, so that nothing is left to do.
     Where { of: Box<Node> },
 }
@@ -122,6 +124,11 @@ impl Source<'_> {
         }
     }
 
+    /// Returns what a search of it is called among the times of stages.
+    pub(crate) fn stage_of_search(&self) -> String {
+        format!("search {}", self.name)
+    }
+
     /// Returns how it reads texts; `None` for a channel.
     pub(crate) fn reranking(&self) -> Option<Reranking> {
         match &self.kind {
@@ -186,6 +193,9 @@ fn replace_hybrid(pipeline: &Pipeline, schema: &Schema) -> Pipeline {
         Pipeline::Sum(parts) => Pipeline::sum(parts.iter().map(|(w, part)| (*w, again(part)))),
         Pipeline::Rescore { of, by } => again(of).rescore(by.clone()),
         Pipeline::Rerank { of, by, model } => again(of).rerank(*by, model.clone()),
+        Pipeline::Expand { of, channel, by } => {
+            Pipeline::Expand { of: Box::new(again(of)), channel: channel.clone(), by: *by }
+        }
         Pipeline::Where { of, filter } => again(of).filter(filter.clone()),
     }
 }
@@ -282,6 +292,15 @@ impl<'r> Plan<'r> {
                 let of = Box::new(self.node(reader, of, above)?);
                 Op::Rescore { of, channel: self.reranker(reader, *by, model)? }
             }
+            Pipeline::Expand { of, channel, by } => {
+                let of = Box::new(self.node(reader, of, above)?);
+                let read = self.lexical_read(&of, channel.as_deref()).ok_or_else(|| {
+                    let problem = PipelineProblem::ExpandWithoutWords { found: channel.clone() };
+                    PipelineError::at(&pipeline.to_string(), 0, problem)
+                })?;
+                let (channel, selection) = read;
+                Op::Expand { of, channel, selection, by: *by }
+            }
             Pipeline::Where { of, filter } => {
                 let mut all = reader.snapshot.select(filter)?;
                 if let Some(above) = above {
@@ -293,6 +312,24 @@ impl<'r> Plan<'r> {
             }
         };
         Ok(Node { text: pipeline.to_string(), op })
+    }
+
+    /// Returns the first BM25 channel (of this name, where there is one) that a node reads, and through which selection.
+    fn lexical_read(&self, node: &Node, name: Option<&str>) -> Option<(usize, Option<usize>)> {
+        match &node.op {
+            Op::Read { channel, selection } => {
+                let source = &self.channels[*channel];
+                let lexical = matches!(source.kind, SourceKind::Bm25(_));
+                let named = name.is_none_or(|name| name == source.name);
+                (lexical && named).then_some((*channel, *selection))
+            }
+            Op::Cut { of, .. }
+            | Op::Rescore { of, .. }
+            | Op::Expand { of, .. }
+            | Op::Where { of } => self.lexical_read(of, name),
+            Op::Rrf { of, .. } => of.iter().find_map(|operand| self.lexical_read(operand, name)),
+            Op::Blend { of } => of.iter().find_map(|(_, operand)| self.lexical_read(operand, name)),
+        }
     }
 
     /// Whether a query takes all threads by itself.

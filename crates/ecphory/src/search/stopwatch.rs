@@ -1,14 +1,16 @@
-//! Times of stages, by the clock that was handed in.
+//! Times of stages, by the clock that was handed in, and what they read.
 
 use std::time::Duration;
+
+use ecphory_index::Work;
 
 use super::Stage;
 use crate::Clock;
 
-/// Adds up how long each stage took.
+/// Adds up how long each stage took and what it read.
 pub(crate) struct Stopwatch<'a> {
     clock: &'a dyn Clock,
-    stages: Vec<(String, Duration)>,
+    stages: Vec<(String, Duration, Option<Work>)>,
 }
 
 impl<'a> Stopwatch<'a> {
@@ -25,22 +27,29 @@ impl<'a> Stopwatch<'a> {
     }
 
     pub(crate) fn add(&mut self, stage: &str, took: Duration) {
-        match self.stages.iter_mut().find(|(name, _)| name == stage) {
-            Some((_, total)) => *total += took,
-            None => self.stages.push((stage.to_owned(), took)),
+        match self.stages.iter_mut().find(|(name, ..)| name == stage) {
+            Some((_, total, _)) => *total += took,
+            None => self.stages.push((stage.to_owned(), took, None)),
+        }
+    }
+
+    /// Adds what the stage of this name, which was timed before, read.
+    pub(crate) fn count(&mut self, stage: &str, read: Work) {
+        if let Some((.., work)) = self.stages.iter_mut().find(|(name, ..)| name == stage) {
+            *work.get_or_insert_default() += read;
         }
     }
 
     /// Returns the times divided by the number of queries they were spent for.
     pub(crate) fn shares(self, queries: usize) -> Vec<(String, Duration)> {
         let queries = u32::try_from(queries.max(1)).unwrap_or(u32::MAX);
-        self.stages.into_iter().map(|(name, took)| (name, took / queries)).collect()
+        self.stages.into_iter().map(|(name, took, _)| (name, took / queries)).collect()
     }
 
     pub(crate) fn finish(self) -> Vec<Stage> {
         self.stages
             .into_iter()
-            .map(|(name, took)| Stage { name, micros: took.as_micros() as u64 })
+            .map(|(name, took, work)| Stage { name, micros: took.as_micros() as u64, work })
             .collect()
     }
 }

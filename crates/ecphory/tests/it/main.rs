@@ -6,6 +6,7 @@
 mod care;
 mod collection;
 mod encoding;
+mod expand;
 mod naive;
 mod precision;
 mod rerank;

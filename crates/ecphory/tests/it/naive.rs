@@ -121,6 +121,7 @@ impl Naive {
                 Given { list, exact, admitted: given.admitted, least, is_sum: false }
             }
             Pipeline::Rerank { .. } => panic!("rerankers are compared in rerank.rs"),
+            Pipeline::Expand { .. } => panic!("expansion is compared in expand.rs"),
         }
     }
 

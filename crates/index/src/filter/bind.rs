@@ -2,7 +2,10 @@
 
 use std::ops::Bound::{Excluded, Included};
 
+use ecphory_text::Analyzer;
+
 use super::display::with_operands;
+use super::words::Words;
 use super::{Comparison, Filter, FilterProblem, ID_FIELD, Literal};
 use crate::segment::columns::{
     KeyRange, KeyTest, Point, after_prefix, put_bool, put_date, put_float, put_integer, put_text,
@@ -25,20 +28,22 @@ pub(super) enum Node {
     Not(Box<Node>),
 }
 
-/// What a filter asks of one field.
+/// What a filter asks.
 #[derive(Debug)]
-pub(super) struct Condition {
-    pub field: String,
-    pub test: KeyTest,
+pub(super) enum Condition {
+    /// Of one field.
+    Field { field: String, test: KeyTest },
+    /// Of the words of a channel.
+    Words(Words),
 }
 
 impl Bound {
-    /// Checks a filter against the declared fields.
+    /// Checks a filter against the declared fields and the channels, whose analysers are `analyzers`.
     ///
     /// # Errors
     /// [`Error::Filter`] with the place in the filter as it prints.
-    pub fn new(filter: &Filter, schema: &Schema) -> Result<Self> {
-        let mut binder = Binder { schema, conditions: Vec::new(), operands: 0 };
+    pub fn new(filter: &Filter, schema: &Schema, analyzers: &[Option<Analyzer>]) -> Result<Self> {
+        let mut binder = Binder { schema, analyzers, conditions: Vec::new(), operands: 0 };
         let root = binder.filter(filter).map_err(|problem| {
             let (text, operands) = with_operands(filter);
             let offset = operands[binder.operands - 1];
@@ -49,7 +54,10 @@ impl Bound {
 
     /// Yields the fields that the filter asks for.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.conditions.iter().map(|condition| condition.field.as_str())
+        self.conditions.iter().filter_map(|condition| match condition {
+            Condition::Field { field, .. } => Some(field.as_str()),
+            Condition::Words(_) => None,
+        })
     }
 }
 
@@ -57,12 +65,13 @@ type Bind<T> = std::result::Result<T, FilterProblem>;
 
 struct Binder<'a> {
     schema: &'a Schema,
+    analyzers: &'a [Option<Analyzer>],
     conditions: Vec<Condition>,
     /// How many fields and literals were passed, the one at hand included.
     operands: usize,
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
     /// The recursion is bounded by the parser's limit on depth.
     fn filter(&mut self, filter: &Filter) -> Bind<Node> {
         match filter {
@@ -110,6 +119,14 @@ impl Binder<'_> {
                 let point = Point { latitude: *latitude, longitude: *longitude };
                 Ok(self.condition(field, KeyTest::Near(point, *metres)))
             }
+            Filter::Matches { channel, words } => {
+                self.operands += 1;
+                let (number, analyzer) = self.analyzer(channel)?;
+                self.operands += 1;
+                let words = Words::new((number, analyzer), channel, words)?;
+                self.conditions.push(Condition::Words(words));
+                Ok(Node::Condition(self.conditions.len() - 1))
+            }
             Filter::And(all) => self.all(all).map(Node::All),
             Filter::Or(all) => self.all(all).map(Node::Any),
             Filter::Not(inner) => Ok(Node::Not(Box::new(self.filter(inner)?))),
@@ -121,8 +138,21 @@ impl Binder<'_> {
     }
 
     fn condition(&mut self, field: &str, test: KeyTest) -> Node {
-        self.conditions.push(Condition { field: field.to_owned(), test });
+        self.conditions.push(Condition::Field { field: field.to_owned(), test });
         Node::Condition(self.conditions.len() - 1)
+    }
+
+    /// Returns the number and the analyser of a BM25 channel.
+    fn analyzer(&self, name: &str) -> Bind<(usize, &'a Analyzer)> {
+        let channels = self.schema.channels.iter().zip(self.analyzers).enumerate();
+        let mut lexical = channels.filter_map(|(number, (channel, analyzer))| {
+            analyzer.as_ref().map(|analyzer| (channel.name.as_str(), (number, analyzer)))
+        });
+        let found = lexical.clone().find(|(known, _)| *known == name).map(|(_, found)| found);
+        found.ok_or_else(|| FilterProblem::NoWords {
+            channel: name.to_owned(),
+            channels: lexical.by_ref().map(|(known, _)| known.to_owned()).collect(),
+        })
     }
 
     /// Passes a field and returns its kind, where that is known.

@@ -65,6 +65,13 @@ impl Printer<'_> {
                 self.operand(&Name(field))?;
                 write!(self, ", {latitude:?}, {longitude:?}, {metres:?}m)")
             }
+            Filter::Matches { channel, words } => {
+                self.write_str("matches(")?;
+                self.operand(&Name(channel))?;
+                self.write_str(", ")?;
+                self.operand(&Quoted(words))?;
+                self.write_char(')')
+            }
             Filter::And(all) => self.join(all, " and "),
             Filter::Or(all) => self.join(all, " or "),
             Filter::Not(inner) => {

@@ -37,7 +37,10 @@ impl Bound {
 
 /// Answers a condition without the stored documents, if that can be done.
 fn quickly(condition: &Condition, segment: &Segment, schema: &Schema) -> Result<Option<DocSet>> {
-    let Condition { field, test } = condition;
+    let (field, test) = match condition {
+        Condition::Field { field, test } => (field, test),
+        Condition::Words(words) => return words.select(segment, schema).map(Some),
+    };
     if field == ID_FIELD {
         return by_id(test, segment).map(Some);
     }
@@ -91,9 +94,11 @@ fn scan(
     let mut key = Vec::new();
     let fields: Vec<_> = conditions
         .iter()
-        .map(|(place, condition)| {
-            let coding = schema.coding(&condition.field);
-            (*place, part.name_number(&condition.field), coding, &condition.test)
+        .filter_map(|(place, condition)| match condition {
+            Condition::Field { field, test } => {
+                Some((*place, part.name_number(field), schema.coding(field), test))
+            }
+            Condition::Words(_) => None,
         })
         .collect();
     part.for_each(&mut |doc, values| {

@@ -7,6 +7,7 @@ mod display;
 mod evaluate;
 mod parse;
 mod problem;
+mod words;
 
 pub(crate) use bind::Bound;
 pub use problem::FilterProblem;
@@ -53,6 +54,14 @@ pub enum Filter {
         /// The largest distance, 0 or more.
         metres: f64,
     },
+    /// `matches(channel, "words")`: the document has the words, as a BM25 channel analyses both, one after the other. The last
+    /// one may end in `*`, which stands for any end.
+    Matches {
+        /// The channel.
+        channel: String,
+        /// The words.
+        words: String,
+    },
     /// All of at least two conditions.
     And(Vec<Filter>),
     /// Any of at least two conditions.
@@ -95,8 +104,19 @@ pub enum Literal {
 pub const ID_FIELD: &str = "_id";
 
 /// The words that are no field names.
-const KEYWORDS: [&str; 10] =
-    ["and", "or", "not", "in", "exists", "prefix", "starts_with", "geo_within", "true", "false"];
+const KEYWORDS: [&str; 11] = [
+    "and",
+    "or",
+    "not",
+    "in",
+    "exists",
+    "matches",
+    "prefix",
+    "starts_with",
+    "geo_within",
+    "true",
+    "false",
+];
 
 fn is_keyword(name: &str) -> bool {
     KEYWORDS.iter().any(|keyword| name.eq_ignore_ascii_case(keyword))
@@ -119,6 +139,7 @@ impl Filter {
             | Filter::StartsWith { field, .. }
             | Filter::GeoWithin { field, .. }
             | Filter::Exists { field } => vec![field],
+            Filter::Matches { .. } => Vec::new(),
             Filter::And(all) | Filter::Or(all) => all.iter().flat_map(Filter::fields).collect(),
             Filter::Not(inner) => inner.fields(),
         }

@@ -73,6 +73,14 @@ impl<'a> Parser<'a> {
             self.require(")", "`)`")?;
             return Ok(Filter::StartsWith { field, prefix });
         }
+        if self.keyword("matches") {
+            self.require("(", "`(`, a BM25 channel and words in double quotes")?;
+            let channel = self.field()?;
+            self.require(",", "`,` and words in double quotes")?;
+            let words = self.text()?;
+            self.require(")", "`)`")?;
+            return Ok(Filter::Matches { channel, words });
+        }
         if self.keyword("geo_within") {
             return self.geo_within();
         }

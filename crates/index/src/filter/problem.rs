@@ -51,10 +51,40 @@ pub enum FilterProblem {
         /// On what it works.
         works_on: &'static str,
     },
+    /// `matches` of something that is no BM25 channel.
+    #[error("`{channel}` is no bm25 channel, whose words `matches` looks for{}", among(channels))]
+    NoWords {
+        /// As written.
+        channel: String,
+        /// The channels that are.
+        channels: Vec<String>,
+    },
+    /// `matches` of a text of which nothing is left to look for.
+    #[error("the analyser of `{channel}` leaves no word of {words:?} to look for")]
+    NoTerms {
+        /// The channel.
+        channel: String,
+        /// The text.
+        words: String,
+    },
+    /// `*` behind something other than one word.
+    #[error("before `*` stands the beginning of one word, not {beginning:?}")]
+    Beginning {
+        /// What stands there.
+        beginning: String,
+    },
     /// `geo_within` on a field that is not declared.
     #[error("the field `{field}` is not declared; `geo_within` works on fields declared geo")]
     NoGeo {
         /// The field.
         field: String,
     },
+}
+
+/// Names what there is to choose from.
+fn among(channels: &[String]) -> String {
+    match channels {
+        [] => "; the collection has none".to_owned(),
+        some => format!("; there is {}", some.join(", ")),
+    }
 }

@@ -6,15 +6,14 @@
 //! weight` over the shared terms, in f32, in the order of the terms' numbers. Cost: under a nanosecond for each posting of the
 //! query's terms, and about a microsecond for each document that is scored.
 
-use ecphory_core::{DocAddress, DocNo, DocSet, Scored, TopK};
-use ecphory_kernels::Level;
-use ecphory_kernels::postings::CHUNK;
+use ecphory_core::{DocAddress, DocNo};
 
-use super::steering::{Lists, offer_best};
+use super::Found;
+use super::steering::{List, Scope, Steering};
 use crate::schema::ChannelKind;
 use crate::segment::Segment;
 use crate::segment::rows::{RowRange, RowTable, Shape, check_weighted_terms};
-use crate::snapshot::{Snapshot, SumArray};
+use crate::snapshot::Snapshot;
 use crate::{Error, Result, Selection};
 
 /// A sparse channel of a snapshot.
@@ -23,25 +22,6 @@ pub struct Sparse<'a> {
     snapshot: &'a Snapshot,
     channel: usize,
     terms: u32,
-    level: Level,
-}
-
-/// What a search of a sparse channel returns.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SparseFound {
-    /// The best documents, best first.
-    pub hits: Vec<Scored<DocAddress>>,
-    /// What it took.
-    pub work: SparseWork,
-}
-
-/// What a search of a sparse channel read. The same for the same query on the same segments, on every machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SparseWork {
-    /// Postings whose impacts were added up.
-    pub postings: u64,
-    /// Documents that were scored from their own terms.
-    pub scored: u64,
 }
 
 /// What one term adds to a document's score.
@@ -85,16 +65,6 @@ impl Query {
     }
 }
 
-/// What is searched, and where the search is.
-struct Search<'s> {
-    query: &'s Query,
-    k: usize,
-    sums: SumArray,
-    found: Vec<(u16, u16)>,
-    top: TopK<DocAddress>,
-    work: SparseWork,
-}
-
 impl<'a> Sparse<'a> {
     pub(crate) fn open(snapshot: &'a Snapshot, name: &str) -> Result<Self> {
         let channel = snapshot.schema().position(name)?;
@@ -103,7 +73,7 @@ impl<'a> Sparse<'a> {
             let (expected, found) = ("a sparse channel", kind.described());
             return Err(Error::ChannelKind { name: name.to_owned(), expected, found });
         };
-        Ok(Self { snapshot, channel, terms: settings.terms, level: Level::detect() })
+        Ok(Self { snapshot, channel, terms: settings.terms })
     }
 
     /// Returns how many terms the vocabulary has.
@@ -122,66 +92,49 @@ impl<'a> Sparse<'a> {
         query: &[(u32, f32)],
         k: usize,
         selection: Option<&Selection>,
-    ) -> Result<SparseFound> {
+    ) -> Result<Found> {
         let query = self.query(query)?;
         self.snapshot.check_selection(selection)?;
-        if k == 0 {
-            return Ok(SparseFound::default());
-        }
-        let sums = self.snapshot.borrow_sums();
-        let (found, work) = (Vec::new(), SparseWork::default());
-        let mut search = Search { query: &query, k, sums, found, top: TopK::new(k), work };
+        let mut steering = Steering::new(self.snapshot.borrow_sums(), k);
         for (segment, number) in self.snapshot.open_segments().iter().zip(0..) {
             let selected = selection.and_then(|selection| selection.segment(number as usize));
             for range in &segment.rows[self.channel] {
-                self.search_range(&mut search, (segment, number), range, selected)?;
+                let first = DocAddress { segment: number, doc: DocNo(range.first) };
+                let (documents, dead) = ((range.end() - range.first) as usize, &*segment.dead);
+                let scope = Scope { first, documents, dead, selected };
+                self.search_range(&query, range, scope, &mut steering)?;
             }
         }
-        self.snapshot.give_sums_back(search.sums);
-        Ok(SparseFound { hits: search.top.into_sorted(), work: search.work })
+        let (found, sums) = steering.finish();
+        self.snapshot.give_sums_back(sums);
+        Ok(found)
     }
 
+    /// Searches the documents of a range, which are those of the scope, chunk by chunk.
     fn search_range(
         &self,
-        search: &mut Search<'_>,
-        (segment, number): (&Segment, u32),
+        query: &Query,
         range: &RowRange,
-        selected: Option<&DocSet>,
+        scope: Scope<'_>,
+        steering: &mut Steering,
     ) -> Result<()> {
         let part = range.sparse(self.shape())?;
-        let mut lists = Lists::default();
+        let mut lists = Vec::with_capacity(query.terms.len());
         for chunk in 0..part.impacts.chunks() {
             let mut impacts = part.impacts.chunk(chunk);
             lists.clear();
-            for &(term, weight) in &search.query.terms {
-                if let Some(postings) = impacts.advance(term) {
-                    lists.push(weight, postings);
+            for &(term, weight) in &query.terms {
+                lists.extend(impacts.advance(term).map(|postings| List::new(weight, postings)));
+            }
+            let scope = scope.chunk(chunk);
+            let mut exact = |docs: &[u16], scores: &mut Vec<f32>| {
+                for &doc in docs {
+                    let doc = scope.first.doc.0 + u32::from(doc);
+                    scores.push(query.score_at(range, &part.table, doc)?);
                 }
-            }
-            let postings = lists.postings();
-            if postings == 0 {
-                continue;
-            }
-            search.work.postings += postings as u64;
-            let scale = lists.add_up(self.level, &mut search.sums);
-            let first = range.first + (chunk * CHUNK) as u32;
-            let documents = (range.end() - first).min(CHUNK as u32) as usize;
-            let wanted = |doc: u16| {
-                let doc = first + u32::from(doc);
-                !segment.dead.contains(doc) && selected.is_none_or(|set| set.contains(DocNo(doc)))
+                Ok(())
             };
-            search.found.clear();
-            let least = scale.least(search.top.threshold());
-            let sums = (&mut *search.sums, documents);
-            lists.take(self.level, sums, least, &wanted, &mut search.found);
-            let mut score = |doc: u16| {
-                let doc = first + u32::from(doc);
-                let score = search.query.score_at(range, &part.table, doc)?;
-                Ok((score, DocAddress { segment: number, doc: DocNo(doc) }))
-            };
-            let limits = (search.k, scale);
-            search.work.scored +=
-                offer_best(&mut search.found, limits, &mut search.top, &mut score)?;
+            steering.search(&mut lists, &scope, &mut exact)?;
         }
         Ok(())
     }

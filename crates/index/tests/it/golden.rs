@@ -39,7 +39,7 @@ fn version_1_opens_and_answers_and_can_be_written_to() {
     let snapshot = collection.snapshot().unwrap();
     assert_eq!(snapshot.dump().unwrap(), include_str!("../golden/format-1.txt"));
     let bm25 = snapshot.bm25("bm25").unwrap();
-    let hits = bm25.search(&bm25.analyze("fission uranium"), 10, None).unwrap();
+    let hits = bm25.search(&bm25.analyze("fission uranium"), 10, None).unwrap().hits;
     assert_eq!(ids(&snapshot, &hits), ["meitner", "hahn"]);
     let hits = snapshot.dense("dense").unwrap().search(&[0.0, 0.0, 1.0], 10, None).unwrap();
     assert_eq!(ids(&snapshot, &hits), ["!", "curie"]);
@@ -48,7 +48,7 @@ fn version_1_opens_and_answers_and_can_be_written_to() {
     writer.commit().unwrap();
     let snapshot = collection.snapshot().unwrap();
     let bm25 = snapshot.bm25("bm25").unwrap();
-    let hits = bm25.search(&bm25.analyze("uranium"), 10, None).unwrap();
+    let hits = bm25.search(&bm25.analyze("uranium"), 10, None).unwrap().hits;
     assert_eq!(ids(&snapshot, &hits), ["new", "meitner"]);
 }
 
@@ -71,7 +71,7 @@ fn version_2_opens_and_answers_and_can_be_written_to() {
     assert_eq!(snapshot.dump().unwrap(), include_str!("../golden/format-2.txt"));
     assert!(snapshot.check(&ecphory_core::Silent).unwrap().is_empty());
     let bm25 = snapshot.bm25("bm25").unwrap();
-    let hits = bm25.search(&bm25.analyze("fission radium"), 10, None).unwrap();
+    let hits = bm25.search(&bm25.analyze("fission radium"), 10, None).unwrap().hits;
     assert_eq!(ids(&snapshot, &hits), ["long", "hahn", "noether", "meitner"]);
     let writer = collection.writer().unwrap();
     writer.put(ecphory_index::Batch::new().delete("noether").clone(), None).unwrap();

@@ -39,7 +39,9 @@ fn build(texts: &[String], cuts: &[bool], k1: f32, b: f32) -> Snapshot {
 
 fn query_terms() -> impl Strategy<Value = Vec<QueryTerm>> {
     let term = prop::sample::select(vec!["a", "b", "c", "d", "longer", "ä", "absent"]);
-    let term = (term, 0u32..3).prop_map(|(term, count)| QueryTerm { term: term.to_owned(), count });
+    let weight = prop_oneof![Just(0.0f32), Just(1.0), Just(2.0), 0.01f32..3.0];
+    let term =
+        (term, weight).prop_map(|(term, weight)| QueryTerm { term: term.to_owned(), weight });
     proptest::collection::vec(term, 0..6)
 }
 
@@ -62,13 +64,13 @@ proptest! {
     ) {
         let single = build(&texts, &[], k1, b);
         let several = build(&texts, &cuts, k1, b);
-        let counted: Vec<QueryTerm> = terms.iter().filter(|term| term.count > 0).cloned().collect();
+        let counted: Vec<QueryTerm> = terms.iter().filter(|term| term.weight > 0.0).cloned().collect();
         for snapshot in [&single, &several] {
             let mut text = NaiveBm25::new(snapshot, k1, b);
             text.forget(".");
             let expected = text.search(&counted);
             let bm25 = snapshot.bm25("bm25").unwrap();
-            let hits = bm25.search(&terms, k, None).unwrap();
+            let hits = bm25.search(&terms, k, None).unwrap().hits;
             let best: Vec<Scored<DocAddress>> = expected.iter().take(k).map(|hit| hit.0).collect();
             prop_assert_eq!(&hits, &best);
             for (hit, exact) in &expected {
@@ -84,7 +86,7 @@ proptest! {
             }
         }
         let hits = |snapshot: &Snapshot| {
-            by_id(snapshot, &snapshot.bm25("bm25").unwrap().search(&terms, k, None).unwrap())
+            by_id(snapshot, &snapshot.bm25("bm25").unwrap().search(&terms, k, None).unwrap().hits)
         };
         prop_assert_eq!(hits(&single), hits(&several));
     }
@@ -95,8 +97,8 @@ fn a_query_is_analysed_like_a_document_and_counts_repetitions() {
     let snapshot = build(&["Radium RADIUM".to_owned(), "other".to_owned()], &[], 0.9, 0.4);
     let bm25 = snapshot.bm25("bm25").unwrap();
     let terms = bm25.analyze("radium Other radium");
-    let expected = [("radium", 2), ("other", 1)];
-    assert_eq!(terms.iter().map(|t| (t.term.as_str(), t.count)).collect::<Vec<_>>(), expected);
+    let expected = [("radium", 2.0), ("other", 1.0)];
+    assert_eq!(terms.iter().map(|t| (t.term.as_str(), t.weight)).collect::<Vec<_>>(), expected);
     let once = bm25.score(&query(&["radium"]), &[DocAddress::new(0, 0)]).unwrap()[0];
     let twice = bm25.score(&terms[..1], &[DocAddress::new(0, 0)]).unwrap()[0];
     assert_eq!(twice, 2.0 * once);
@@ -112,7 +114,7 @@ fn an_empty_collection_has_no_hits() {
     let snapshot = collection.snapshot().unwrap();
     assert_eq!((snapshot.documents(), snapshot.segments(), snapshot.generation()), (0, 0, 1));
     let bm25 = snapshot.bm25("bm25").unwrap();
-    assert!(bm25.search(&query(&["a"]), 10, None).unwrap().is_empty());
+    assert!(bm25.search(&query(&["a"]), 10, None).unwrap().hits.is_empty());
     assert!(snapshot.dense("dense").unwrap().search(&[0.0; 3], 10, None).unwrap().is_empty());
     assert_eq!(snapshot.find("a").unwrap(), None);
 }
@@ -135,4 +137,10 @@ fn wrong_calls_are_refused() {
     let foreign = other.select(&"exists(_id)".parse().unwrap()).unwrap();
     let refused = bm25.search(&query(&["a"]), 10, Some(&foreign)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Usage);
+    for weight in [f32::NAN, f32::INFINITY, -1.0] {
+        let term = QueryTerm { term: "a".to_owned(), weight };
+        let error = bm25.search(&[term], 10, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+        assert!(error.to_string().contains("the weight of \"a\""), "{error}");
+    }
 }

@@ -18,3 +18,4 @@ mod scale;
 mod sparse;
 mod support;
 mod transactions;
+mod words;

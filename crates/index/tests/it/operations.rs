@@ -43,7 +43,7 @@ fn a_backup_answers_like_the_collection_and_the_next_one_copies_only_what_is_new
         assert_eq!(documents(&copied), documents(snapshot));
         let bm25 = |snapshot: &ecphory_index::Snapshot| {
             let bm25 = snapshot.bm25("bm25").unwrap();
-            let hits = bm25.search(&bm25.analyze("radium fission"), 10, None).unwrap();
+            let hits = bm25.search(&bm25.analyze("radium fission"), 10, None).unwrap().hits;
             let scores: Vec<u32> = hits.iter().map(|hit| hit.score.to_bits()).collect();
             (ids(snapshot, &hits), scores)
         };
@@ -168,7 +168,7 @@ fn a_lexical_channel_that_is_added_answers_as_if_it_had_been_there() {
     writer.put(Batch::new().add(doc("z", "radiums and uraniums")).clone(), None).unwrap();
     let answers = |snapshot: &ecphory_index::Snapshot| {
         let bm25 = snapshot.bm25("stems").unwrap();
-        let hits = bm25.search(&bm25.analyze("radiums uranium"), 10, None).unwrap();
+        let hits = bm25.search(&bm25.analyze("radiums uranium"), 10, None).unwrap().hits;
         let scores: Vec<u32> = hits.iter().map(|hit| hit.score.to_bits()).collect();
         (ids(snapshot, &hits), scores)
     };

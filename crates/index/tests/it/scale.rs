@@ -2,7 +2,7 @@
 
 use ecphory_core::storage::{Memory, Storage};
 use ecphory_core::{DocAddress, Document, Scored, Silent};
-use ecphory_index::{Rows, Schema};
+use ecphory_index::{Rows, Schema, Work};
 
 use crate::support::*;
 
@@ -47,7 +47,7 @@ fn several_chunks_equal_the_naive_search() {
             let expected: Vec<Scored<DocAddress>> =
                 naive.search(&terms).iter().map(|hit| hit.0).collect();
             for k in [1, 10, 1000, 100_000] {
-                let hits = bm25.search(&terms, k, None).unwrap();
+                let hits = bm25.search(&terms, k, None).unwrap().hits;
                 assert!(hits == expected[..k.min(expected.len())], "{words:?} {k}");
             }
             let best: Vec<Scored<DocAddress>> = expected
@@ -56,7 +56,7 @@ fn several_chunks_equal_the_naive_search() {
                 .filter(|hit| selection.contains(hit.item))
                 .take(100)
                 .collect();
-            assert_eq!(bm25.search(&terms, 100, Some(&selection)).unwrap(), best, "{words:?}");
+            assert_eq!(bm25.search(&terms, 100, Some(&selection)).unwrap().hits, best, "{words:?}");
             let last: Vec<DocAddress> =
                 expected.iter().rev().take(500).map(|hit| hit.item).collect();
             let scores: Vec<f32> = expected.iter().rev().take(500).map(|hit| hit.score).collect();
@@ -71,6 +71,23 @@ fn several_chunks_equal_the_naive_search() {
             );
         }
     }
+}
+
+#[test]
+fn a_search_takes_a_known_amount_of_work() {
+    let schema = Schema { channels: vec![bm25_channel(raw(0.9, 0.4))], fields: Vec::new() };
+    // Each a chunk of its own, so that what the first finds bounds the others.
+    let documents = documents(150_000);
+    let snapshot = add(&create(&Memory::new(), schema), &[documents]);
+    let bm25 = snapshot.bm25("bm25").unwrap();
+    let mut work = Work::default();
+    for k in [10, 1000] {
+        for words in [&["common"][..], &["w7", "w1234"], &["common", "w3", "w2999"]] {
+            work += bm25.search(&query(words), k, None).unwrap().work;
+        }
+    }
+    // Counted work, which depends on nothing but the code.
+    assert_eq!(work, Work { postings: 439_769, skipped: 172_329, scored: 79_032 });
 }
 
 #[test]

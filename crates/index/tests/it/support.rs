@@ -181,7 +181,7 @@ pub fn observe(storage: &Memory) -> ecphory_index::Result<String> {
     let bm25 = snapshot.bm25("bm25")?;
     for query in ["radium fission", "uranium", "nothing", "radium radium marie"] {
         let terms = bm25.analyze(query);
-        let hits = bm25.search(&terms, 10, None)?;
+        let hits = bm25.search(&terms, 10, None)?.hits;
         let at: Vec<DocAddress> = hits.iter().map(|hit| hit.item).collect();
         writeln!(out, "{query}: {hits:?} {:?}", bm25.score(&terms, &at)?).unwrap();
     }
@@ -235,9 +235,9 @@ impl NaiveBm25 {
 
     /// All documents with any of the terms, best first; the score in the engine's arithmetic and in `f64`.
     pub fn search(&self, query: &[QueryTerm]) -> Vec<(Scored<DocAddress>, f64)> {
-        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut counts: BTreeMap<&str, f32> = BTreeMap::new();
         for term in query {
-            *counts.entry(&term.term).or_insert(0) += term.count;
+            *counts.entry(&term.term).or_insert(0.0) += term.weight;
         }
         let lengths = self.docs.iter().map(|(_, terms)| terms.values().sum::<u32>());
         let filled = lengths.clone().filter(|&length| length > 0).count() as f64;
@@ -256,7 +256,7 @@ impl NaiveBm25 {
                 matched = true;
                 let df = dfs[term];
                 let idf = (1.0 + (filled - df + 0.5) / (df + 0.5)).ln();
-                let weight = ((filled - df + 0.5) / (df + 0.5)).ln_1p() as f32 * count as f32;
+                let weight = ((filled - df + 0.5) / (df + 0.5)).ln_1p() as f32 * count;
                 score += weight * (tf as f32 / (tf as f32 + (base + slope * length as f32)));
                 let norm = k1 * (1.0 - b + b * f64::from(length) / average);
                 exact += idf * f64::from(count) * f64::from(tf) / (f64::from(tf) + norm);
@@ -271,7 +271,7 @@ impl NaiveBm25 {
 }
 
 pub fn query(terms: &[&str]) -> Vec<QueryTerm> {
-    terms.iter().map(|term| QueryTerm { term: (*term).to_owned(), count: 1 }).collect()
+    terms.iter().map(|term| QueryTerm { term: (*term).to_owned(), weight: 1.0 }).collect()
 }
 
 pub fn ids(snapshot: &Snapshot, hits: &[Scored<DocAddress>]) -> Vec<String> {

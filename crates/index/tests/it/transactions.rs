@@ -121,7 +121,7 @@ fn answers(snapshot: &Snapshot) -> String {
     for query in ["radium", "moon orbit", "zinc zinc light decay", "absent"] {
         let terms = bm25.analyze(query);
         for (k, selection) in [(3, None), (100, None), (100, Some(&selection))] {
-            let hits = bm25.search(&terms, k, selection).unwrap();
+            let hits = bm25.search(&terms, k, selection).unwrap().hits;
             let at: Vec<_> = hits.iter().map(|hit| hit.item).collect();
             let again = bm25.score(&terms, &at).unwrap();
             assert!(hits.iter().zip(again).all(|(hit, score)| hit.score == score));

@@ -82,6 +82,13 @@ impl Analyzer {
         run::run(self.steps(text), text, f);
     }
 
+    /// Returns the words of a text as the terms of longer words begin: with every step but the stop list, the stemmer and bigrams,
+    /// which look at whole words.
+    pub fn beginnings(&self, text: &str) -> Vec<String> {
+        let steps = Steps { stop: None, stem: None, bigrams: None, ..self.steps(text).clone() };
+        Self::from_steps(steps).terms(text)
+    }
+
     /// The steps for this text: only `auto` looks at it.
     fn steps(&self, text: &str) -> &Steps {
         match &self.kind {

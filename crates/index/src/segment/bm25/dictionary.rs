@@ -31,6 +31,21 @@ impl Dictionary {
         self.map.get(term)
     }
 
+    /// Returns the ranks of the terms that begin so.
+    pub fn beginning_with(&self, prefix: &str) -> std::ops::Range<u64> {
+        use fst::{IntoStreamer, Streamer};
+        let mut stream = self.map.range().ge(prefix).into_stream();
+        let mut ranks = 0..0;
+        while let Some((term, rank)) = stream.next()
+            && term.starts_with(prefix.as_bytes())
+        {
+            let first = if ranks.is_empty() { rank } else { ranks.start };
+            // Whatever a damaged dictionary holds, the ranks stay those of terms.
+            ranks = first..(rank + 1).min(self.terms);
+        }
+        ranks
+    }
+
     /// Returns all terms.
     pub fn terms(&self) -> Terms<'_> {
         Terms { stream: self.map.stream(), next: 0, end: self.terms }

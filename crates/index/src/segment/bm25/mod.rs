@@ -6,10 +6,12 @@
 mod build;
 mod builder;
 mod dictionary;
+mod impacts;
 mod merge;
 mod read;
 
 pub(crate) use build::{UNIT_DOCUMENTS, UnitPostings};
 pub(crate) use builder::merge_units;
+pub(crate) use impacts::TermImpacts;
 pub(crate) use merge::merge_parts;
 pub(crate) use read::{AllTerms, Bm25Part, ChunkPostings, TermPostings};

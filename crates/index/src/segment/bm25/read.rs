@@ -1,11 +1,15 @@
 //! Reads a BM25 part.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use ecphory_core::DocNo;
 use ecphory_core::storage::Bytes;
 use ecphory_kernels::postings::CHUNK;
+use rustc_hash::FxHashMap;
 use zerocopy::FromBytes;
 use zerocopy::byteorder::little_endian::U16;
 
+use super::TermImpacts;
 use super::dictionary::{Dictionary, Terms};
 use crate::format::part::{PartFile, SectionKind};
 use crate::format::records::{Block, Bm25Totals, Heavy, Term};
@@ -27,6 +31,8 @@ pub(crate) struct Bm25Part {
     tfs: Bytes,
     heavy: Bytes,
     lengths: Bytes,
+    /// By ordinal, the impacts of the terms that were searched for.
+    impacts: RwLock<FxHashMap<u32, Arc<TermImpacts>>>,
 }
 
 /// The terms of a part in order.
@@ -40,7 +46,8 @@ pub(crate) struct AllTerms<'a> {
 pub(crate) struct TermPostings<'a> {
     /// How many documents of the segment have the term.
     pub documents: u32,
-    part: &'a Bm25Part,
+    pub(super) ordinal: u32,
+    pub(super) part: &'a Bm25Part,
     /// The term's blocks and the one after, which ends the last.
     blocks: &'a [Block],
 }
@@ -75,6 +82,7 @@ impl Bm25Part {
             tfs: file.checked(SectionKind::PostingTfs)?,
             heavy: file.checked(SectionKind::HeavyPostings)?,
             lengths: file.checked(SectionKind::Lengths)?,
+            impacts: RwLock::default(),
         };
         let postings = part.tfs.len() + part.heavy().len();
         let sound = part.terms().len() as u64 == totals.terms.get().saturating_add(1)
@@ -219,12 +227,40 @@ impl Bm25Part {
         self.postings_at(usize::try_from(self.dictionary.rank(term)?).ok()?)
     }
 
+    /// Returns the postings of all terms that begin so.
+    pub fn postings_beginning_with(
+        &self,
+        prefix: &str,
+    ) -> impl Iterator<Item = TermPostings<'_>> + '_ {
+        self.dictionary
+            .beginning_with(prefix)
+            .filter_map(|ordinal| self.postings_at(usize::try_from(ordinal).ok()?))
+    }
+
     /// Returns the postings of a term by its ordinal.
     pub fn postings_at(&self, ordinal: usize) -> Option<TermPostings<'_>> {
         let [term, next, ..] = self.terms().get(ordinal..)? else { return None };
         let blocks = term.first_block.get() as usize..next.first_block.get() as usize + 1;
         let blocks = self.blocks().get(blocks)?;
-        Some(TermPostings { documents: term.documents.get(), part: self, blocks })
+        let documents = term.documents.get();
+        Some(TermPostings { documents, ordinal: ordinal as u32, part: self, blocks })
+    }
+
+    /// Returns the impacts of a term that are kept, or else those that are made now.
+    pub(super) fn kept_impacts(
+        &self,
+        ordinal: u32,
+        make: impl FnOnce() -> TermImpacts,
+    ) -> Arc<TermImpacts> {
+        let kept = self.impacts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(&ordinal) {
+            return known.clone();
+        }
+        drop(kept);
+        // Two threads may make the same at the same time: neither waits for the other.
+        let made = Arc::new(make());
+        let mut kept = self.impacts.write().unwrap_or_else(PoisonError::into_inner);
+        kept.entry(ordinal).or_insert(made).clone()
     }
 
     /// Returns how many postings there are.
@@ -272,15 +308,16 @@ impl AllTerms<'_> {
 }
 
 impl<'a> TermPostings<'a> {
-    /// Returns the postings in one chunk, where there are any. Few terms have more than a handful of chunks.
-    pub fn chunk(&self, chunk: usize) -> Option<ChunkPostings<'a>> {
+    /// Returns the postings in one chunk, where there are any, and how many chunks come before. Few terms have
+    /// more than a handful of chunks.
+    pub fn chunk(&self, chunk: usize) -> Option<(usize, ChunkPostings<'a>)> {
         let blocks = &self.blocks[..self.blocks.len() - 1];
         let position = blocks.partition_point(|block| usize::from(block.chunk.get()) < chunk);
         let [block, next] = self.blocks.get(position..position + 2)? else { return None };
         if usize::from(block.chunk.get()) != chunk {
             return None;
         }
-        Some(self.between(block, next))
+        Some((position, self.between(block, next)))
     }
 
     /// Yields the postings chunk by chunk, each with the first document of its chunk.
@@ -288,6 +325,15 @@ impl<'a> TermPostings<'a> {
         self.blocks.windows(2).map(|pair| {
             let first = u32::from(pair[0].chunk.get()) * CHUNK as u32;
             (first, self.between(&pair[0], &pair[1]))
+        })
+    }
+
+    /// Yields the documents of the segment that have the term.
+    pub fn docs(&self) -> impl Iterator<Item = DocNo> + '_ {
+        self.chunks().flat_map(|(first, postings)| {
+            let light =
+                postings.docs.iter().map(move |&doc| first + u32::from(u16::from_le_bytes(doc)));
+            light.chain(postings.heavy.iter().map(|heavy| heavy.doc.get())).map(DocNo)
         })
     }
 
@@ -327,7 +373,7 @@ impl<'a> TermPostings<'a> {
 
     /// Returns the term's frequency in one document, 0 where it is absent.
     pub fn frequency(&self, doc: DocNo) -> u32 {
-        let Some(postings) = self.chunk(doc.index() / CHUNK) else { return 0 };
+        let Some((_, postings)) = self.chunk(doc.index() / CHUNK) else { return 0 };
         let local = (doc.index() % CHUNK) as u16;
         let docs = <[U16]>::ref_from_bytes(postings.docs.as_flattened()).unwrap_or(&[]);
         if let Ok(place) = docs.binary_search_by_key(&local, |doc| doc.get()) {

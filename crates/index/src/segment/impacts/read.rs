@@ -32,6 +32,8 @@ pub(crate) struct ImpactPostings<'a> {
     pub docs: &'a [[u8; 2]],
     /// Their impacts, at least 1.
     pub impacts: &'a [u8],
+    /// The largest of them, or more.
+    pub largest: u8,
     /// What an impact of 1 stands for.
     pub unit: f32,
 }
@@ -132,6 +134,8 @@ impl<'a> ChunkImpacts<'a> {
         ImpactPostings {
             docs: &self.index.docs.as_chunks::<2>().0[postings.clone()],
             impacts: &self.index.impacts[postings],
+            // The unit was chosen so that the largest weight has it.
+            largest: u8::MAX,
             unit: list.unit.get(),
         }
     }

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 /// The square of the largest norm: products of two such vectors stay far below the largest f32.
 const MAX_SQUARED_NORM: f64 = 1e36;
 /// The largest weight of a term, in documents and in queries: sums of products of two such stay below the largest f32.
-const MAX_WEIGHT: f32 = 1e15;
+pub(crate) const MAX_WEIGHT: f32 = 1e15;
 
 /// Checks that rows fit a channel; documents are called by number, from `first`.
 pub(crate) fn check_rows(channel: &str, shape: Shape, first: u32, rows: Rows<'_>) -> Result<()> {

@@ -10,7 +10,7 @@ mod range;
 mod table;
 mod write;
 
-pub(crate) use check::{check_row, check_rows, check_weighted_terms};
+pub(crate) use check::{MAX_WEIGHT, check_row, check_rows, check_weighted_terms};
 pub(crate) use merge::merge_ranges;
 pub(crate) use range::{RowPart, RowRange};
 pub(crate) use table::RowTable;

@@ -162,7 +162,7 @@ pub fn searches(snapshot: &Snapshot) -> Result<String> {
         // With a filter one search of each kind does, and its limit leaves some documents out.
         let (limit, count) = if selection.is_some() { (3, 1) } else { (100, usize::MAX) };
         for words in WORDS.iter().take(count) {
-            let found = bm25.search(&bm25.analyze(words), limit, selection)?;
+            let found = bm25.search(&bm25.analyze(words), limit, selection)?.hits;
             lines.push(format!("{words}: {:?}", named(snapshot, &found)?));
         }
         for vector in VECTORS.iter().take(count) {
