@@ -75,7 +75,7 @@ impl Teacher for ChannelTeacher<'_> {
         let (what, count) = ("query", self.queries.len());
         let cues = cues.ok_or(TrainError::Outside { what, number: query.into(), count })?;
         let execution = Execution { plan: &self.plan, cues, notes: Vec::new() };
-        let scores = execution.channel_scores(0, &at).map_err(foreign)?;
+        let scores = execution.channel_scores(0, &execution.cues[0], &at).map_err(foreign)?;
         let known = scores.into_iter().zip(documents);
         known.map(|(score, &document)| score.ok_or(missing(document))).collect()
     }

@@ -16,6 +16,11 @@ impl fmt::Display for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Pipeline::Channel(name) => write_name(f, name),
+            Pipeline::Impacts(name) => {
+                f.write_str("impacts(")?;
+                write_name(f, name)?;
+                f.write_str(")")
+            }
             Pipeline::Cut { of, to } => {
                 write_operand(f, of, Binding::Cut)?;
                 write!(f, " % {to}")

@@ -89,6 +89,8 @@ impl Default for Rm3 {
 pub enum Pipeline {
     /// Retrieves with the channel of this name.
     Channel(String),
+    /// Retrieves with a BM25 or sparse channel by its impacts alone: `impacts(channel)`. Scores are bounds, a little above the exact ones.
+    Impacts(String),
     /// Keeps the best `to` hits: `p % n`.
     Cut {
         /// What is cut.

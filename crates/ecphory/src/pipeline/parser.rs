@@ -5,7 +5,7 @@
 //! sum     := product [ "+" product ]...
 //! product := [ number "*" ] cut | cut "*" number
 //! cut     := primary [ "%" count ]...                       tightest
-//! primary := name | rrf "(" ... ")" | cc "(" ... ")" | "(" then ")"
+//! primary := name | impacts "(" name ")" | rrf "(" ... ")" | cc "(" ... ")" | "(" then ")"
 //! step    := ( ( "rescore" | "cross" | "maxsim" ) "(" name ")" | expand | filter ) [ "%" count ]...
 //! expand  := "expand" "(" "rm3" [ "," option "=" value ]... ")"
 //! filter  := where "(" condition ")"
@@ -150,7 +150,7 @@ impl Parser<'_> {
                 Ok(before.rescore(channel))
             }
             "expand" => self.expand(before),
-            "rrf" | "cc" => Err((start, PipelineProblem::RetrieverAsStep { name })),
+            "rrf" | "cc" | "impacts" => Err((start, PipelineProblem::RetrieverAsStep { name })),
             _ => {
                 if let Some(by) = Reranking::named(&name) {
                     return Ok(before.rerank(by, self.model()?));
@@ -282,12 +282,20 @@ impl Parser<'_> {
         match name.as_str() {
             "rrf" => self.rrf(),
             "cc" => self.cc(start),
+            "impacts" => {
+                self.next()?;
+                self.demand("(", "`(`")?;
+                let channel = self.name("the name of a channel")?;
+                self.demand(")", "`)` after the name of one channel")?;
+                Ok(Pipeline::Impacts(channel))
+            }
             "where" => Err((start, PipelineProblem::FilterAlone)),
             "rescore" | "cross" | "maxsim" | "expand" => {
                 Err((start, PipelineProblem::StepFirst { name }))
             }
             _ => {
-                let functions = ["rrf", "cc", "rescore", "cross", "maxsim", "expand", "where"];
+                let functions =
+                    ["rrf", "cc", "impacts", "rescore", "cross", "maxsim", "expand", "where"];
                 let nearest = nearest(&name, functions).map(str::to_owned);
                 Err((start, PipelineProblem::UnknownFunction { name, nearest }))
             }

@@ -136,6 +136,12 @@ pub enum PipelineProblem {
         /// The channel that was named.
         found: Option<String>,
     },
+    /// Impacts of a channel that has none.
+    #[error("`{name}` has no impacts: they are of bm25 and sparse channels")]
+    NoImpacts {
+        /// The channel.
+        name: String,
+    },
     /// `% 0`.
     #[error("a cut keeps at least one hit")]
     CutToNothing,

@@ -39,6 +39,7 @@ fn the_language_by_examples() {
         "a >> expand( rm3,channel=\"my a\",original=1,documents=3 )",
         "a >> expand(rm3, channel=\"my a\", documents=3, terms=10, original=1)",
     );
+    check("impacts( bm25 ) % 9", "impacts(bm25) % 9");
     check("0.3*bm25 + dense*.7", "0.3 * bm25 + 0.7 * dense");
     check("a + b + c", "a + b + c");
     check("1 * a", "1 * a");
@@ -96,6 +97,7 @@ fn errors_point_to_their_place() {
     refuse("a >> expand(rm3, terms=0)", "a >> expand(rm3, terms=", "`0` is no count");
     refuse("a >> expand(rm3, original=2)", "a >> ", "original is a share, from 0 to 1");
     refuse("a >> expand(rm3, 5)", "a >> expand(rm3, ", "expected an option");
+    refuse("impacts(a, b)", "impacts(a", "expected `)` after the name of one channel");
     refuse("expand(rm3)", "", "write `bm25 >> expand(...)`");
     refuse("where(a = 1)", "", "a filter alone retrieves nothing");
     refuse("bm25 % 0", "bm25 % ", "`0` is no count");
@@ -226,6 +228,7 @@ fn tree() -> impl Strategy<Value = Pipeline> {
                 f64::from(percent) / 100.0
             )),
             parts().prop_map(Pipeline::Sum),
+            name().prop_map(Pipeline::Impacts),
             (inner.clone(), name()).prop_map(|(of, by)| of.rescore(by)),
             (inner.clone(), name()).prop_map(|(of, model)| of.cross(model)),
             (inner.clone(), filter()).prop_map(|(of, filter)| of.filter(filter)),

@@ -6,7 +6,7 @@ impl Pipeline {
     /// Returns what stands directly below, from left to right.
     pub fn operands(&self) -> Vec<&Pipeline> {
         match self {
-            Pipeline::Channel(_) => Vec::new(),
+            Pipeline::Channel(_) | Pipeline::Impacts(_) => Vec::new(),
             Pipeline::Cut { of, .. }
             | Pipeline::Rescore { of, .. }
             | Pipeline::Rerank { of, .. }
@@ -24,7 +24,7 @@ impl Pipeline {
         let mut stack = vec![self];
         while let Some(node) = stack.pop() {
             let name = match node {
-                Pipeline::Channel(name) => Some(name),
+                Pipeline::Channel(name) | Pipeline::Impacts(name) => Some(name),
                 Pipeline::Rescore { by, .. } => Some(by),
                 Pipeline::Expand { channel, .. } => channel.as_ref(),
                 _ => None,
@@ -61,6 +61,7 @@ impl Pipeline {
     pub(super) fn check_node(&self) -> Result<(), PipelineProblem> {
         match self {
             Pipeline::Channel(name)
+            | Pipeline::Impacts(name)
             | Pipeline::Rescore { by: name, .. }
             | Pipeline::Rerank { model: name, .. }
             | Pipeline::Expand { channel: Some(name), .. }
@@ -70,6 +71,7 @@ impl Pipeline {
             }
             Pipeline::Cut { to, .. } if *to == 0 => Err(PipelineProblem::CutToNothing),
             Pipeline::Channel(_)
+            | Pipeline::Impacts(_)
             | Pipeline::Cut { .. }
             | Pipeline::Rescore { .. }
             | Pipeline::Rerank { .. }

@@ -8,7 +8,7 @@
 //! to = 100
 //! cut = { channel = "dense" }
 //! ```
-//! Every node is a table that names what it is by its own key: `channel`, `cut` with `to`, `rrf` with
+//! Every node is a table that names what it is by its own key: `channel`, `impacts`, `cut` with `to`, `rrf` with
 //! `k` and `weights`, `cc` with `alpha`, `sum` with `weights`, `rescore` with `by`,
 //! `cross` and `maxsim` with `model`, `expand` with `channel`, `documents`, `terms` and `original`, `where` with `of`.
 //! A key that the node does not have is an error. A node nests at most two levels of the document, so
@@ -56,6 +56,7 @@ impl Pipeline {
 fn to_value(pipeline: &Pipeline) -> Value {
     match pipeline {
         Pipeline::Channel(name) => json!({ "channel": name }),
+        Pipeline::Impacts(name) => json!({ "impacts": name }),
         Pipeline::Cut { of, to } => json!({ "to": to, "cut": to_value(of) }),
         Pipeline::Rrf { of, k, weights: None } => json!({ "k": k, "rrf": to_values(of) }),
         Pipeline::Rrf { of, k, weights: Some(weights) } => {
@@ -98,10 +99,11 @@ fn from_document(value: &Value) -> Result<Pipeline, PipelineError> {
 }
 
 /// The keys that say what a node is, with the other keys such a node may have.
-const NODES: [(&str, &[&str]); 10] = [
+const NODES: [(&str, &[&str]); 11] = [
     // Before `channel`, which it may have, too.
     ("expand", &["channel", "documents", "terms", "original"]),
     ("channel", &[]),
+    ("impacts", &[]),
     ("cut", &["to"]),
     ("rrf", &["k", "weights"]),
     ("cc", &["alpha"]),
@@ -119,14 +121,14 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
     let Value::Object(map) = value else {
         return Err(wrong(
             path,
-            "a table with one of channel, cut, rrf, cc, sum, rescore, cross, maxsim, expand, where",
+            "a table with one of channel, impacts, cut, rrf, cc, sum, rescore, cross, maxsim, expand, where",
             value,
         ));
     };
     let Some((kind, options)) = NODES.into_iter().find(|(kind, _)| map.contains_key(*kind)) else {
         return Err(wrong(
             path,
-            "one of the keys channel, cut, rrf, cc, sum, rescore, cross, maxsim, expand, where",
+            "one of the keys channel, impacts, cut, rrf, cc, sum, rescore, cross, maxsim, expand, where",
             value,
         ));
     };
@@ -138,6 +140,7 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
     let node = Node { map, path, depth };
     let pipeline = match kind {
         "channel" => Pipeline::Channel(node.text("channel")?),
+        "impacts" => Pipeline::Impacts(node.text("impacts")?),
         "cut" => Pipeline::Cut { of: Box::new(node.child("cut")?), to: node.count("to")? },
         "rrf" => Pipeline::Rrf {
             of: node.children("rrf")?,

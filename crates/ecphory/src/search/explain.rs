@@ -32,7 +32,14 @@ impl Execution<'_, '_> {
     ) -> Result<Explanation> {
         match &node.op {
             Op::Read { channel, .. } => {
-                self.read_explained(reader, *channel, &self.cues[*channel], doc)
+                let exact = self.read_explained(reader, *channel, &self.cues[*channel], doc)?;
+                match ran.score(doc) {
+                    Some(bound) if self.plan.channels[*channel].by_impacts => {
+                        let what = format!("{}, a bound of the exact score", node.text);
+                        Ok(Explanation::new(what, bound).input(exact))
+                    }
+                    _ => Ok(exact),
+                }
             }
             Op::Expand { of, channel, by, .. } => {
                 let cue = ran.cue.as_ref().unwrap_or(&self.cues[*channel]);

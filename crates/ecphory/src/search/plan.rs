@@ -52,6 +52,8 @@ pub(crate) enum Op {
 pub(crate) struct Source<'r> {
     pub(crate) name: String,
     pub(crate) kind: SourceKind<'r>,
+    /// Whether scores of its lists are bounds instead of the exact ones.
+    pub(crate) by_impacts: bool,
 }
 
 pub(crate) enum SourceKind<'r> {
@@ -184,7 +186,7 @@ fn replace_hybrid(pipeline: &Pipeline, schema: &Schema) -> Pipeline {
     let named = |name: &str| schema.channels.iter().any(|channel| channel.name == name);
     match pipeline {
         Pipeline::Channel(name) if name == HYBRID && !named(name) => default_fusion(schema),
-        Pipeline::Channel(_) => pipeline.clone(),
+        Pipeline::Channel(_) | Pipeline::Impacts(_) => pipeline.clone(),
         Pipeline::Cut { of, to } => again(of).top(*to),
         Pipeline::Rrf { of, k, weights } => {
             Pipeline::Rrf { of: of.iter().map(again).collect(), k: *k, weights: weights.clone() }
@@ -261,6 +263,9 @@ impl<'r> Plan<'r> {
         let op = match pipeline {
             Pipeline::Channel(name) => {
                 Op::Read { channel: self.channel(reader, name)?, selection: above }
+            }
+            Pipeline::Impacts(name) => {
+                Op::Read { channel: self.impacts(reader, name)?, selection: above }
             }
             Pipeline::Cut { of, to } => {
                 Op::Cut { of: Box::new(self.node(reader, of, above)?), to: *to as usize }
@@ -347,7 +352,31 @@ impl<'r> Plan<'r> {
             return Ok(known);
         }
         let kind = SourceKind::Model(Reranker::open(&reader.engine, by, model)?);
-        self.channels.push(Source { name: model.to_owned(), kind });
+        self.channels.push(Source { name: model.to_owned(), kind, by_impacts: false });
+        Ok(self.channels.len() - 1)
+    }
+
+    /// Plans a channel that is read by its impacts alone; as a source it has the name of the expression.
+    fn impacts(&mut self, reader: &'r Reader, name: &str) -> Result<usize> {
+        let text = Pipeline::Impacts(name.to_owned()).to_string();
+        if let Some(known) = self.planned(&text, None) {
+            return Ok(known);
+        }
+        let exact = self.channel(reader, name)?;
+        let kind = match &self.channels[exact].kind {
+            SourceKind::Bm25(bm25) => SourceKind::Bm25(bm25.clone().by_impacts()),
+            SourceKind::Sparse(SparseSource { sparse, encoder }) => {
+                SourceKind::Sparse(SparseSource {
+                    sparse: sparse.clone().by_impacts(),
+                    encoder: encoder.clone(),
+                })
+            }
+            SourceKind::Dense(_) | SourceKind::Model(_) => {
+                let problem = PipelineProblem::NoImpacts { name: name.to_owned() };
+                return Err(PipelineError::at(&text, 0, problem).into());
+            }
+        };
+        self.channels.push(Source { name: text, kind, by_impacts: true });
         Ok(self.channels.len() - 1)
     }
 
@@ -385,7 +414,7 @@ impl<'r> Plan<'r> {
                 SourceKind::Sparse(SparseSource { sparse, encoder })
             }
         };
-        self.channels.push(Source { name: name.to_owned(), kind });
+        self.channels.push(Source { name: name.to_owned(), kind, by_impacts: false });
         Ok(self.channels.len() - 1)
     }
 

@@ -7,6 +7,7 @@ mod care;
 mod collection;
 mod encoding;
 mod expand;
+mod impacts;
 mod naive;
 mod precision;
 mod rerank;

@@ -120,6 +120,7 @@ impl Naive {
                     .collect();
                 Given { list, exact, admitted: given.admitted, least, is_sum: false }
             }
+            Pipeline::Impacts(_) => panic!("impacts are compared in impacts.rs"),
             Pipeline::Rerank { .. } => panic!("rerankers are compared in rerank.rs"),
             Pipeline::Expand { .. } => panic!("expansion is compared in expand.rs"),
         }

@@ -13,7 +13,7 @@ use ecphory_kernels::postings::Saturation;
 
 use super::Found;
 use super::intersect::shared;
-use super::steering::{List, Scope, Steering};
+use super::steering::{Exact, List, Scope, Steering};
 use crate::schema::{Bm25Settings, ChannelKind};
 use crate::segment::bm25::{Bm25Part, ChunkPostings, TermImpacts, TermPostings};
 use crate::segment::rows::MAX_WEIGHT;
@@ -21,7 +21,7 @@ use crate::snapshot::Snapshot;
 use crate::{Error, Result, Selection};
 
 /// A BM25 channel of a snapshot.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bm25<'a> {
     snapshot: &'a Snapshot,
     channel: usize,
@@ -32,6 +32,7 @@ pub struct Bm25<'a> {
     documents: u64,
     average_length: f64,
     saturation: Saturation,
+    by_impacts: bool,
 }
 
 /// A term of a query.
@@ -105,7 +106,23 @@ impl<'a> Bm25<'a> {
         }
         let average_length = if documents == 0 { 1.0 } else { length as f64 / documents as f64 };
         let saturation = settings.saturation(average_length);
-        Ok(Self { snapshot, channel, settings, parts, documents, average_length, saturation })
+        Ok(Self {
+            snapshot,
+            channel,
+            settings,
+            parts,
+            documents,
+            average_length,
+            saturation,
+            by_impacts: false,
+        })
+    }
+
+    /// Lets searches take the bounds that impacts give for scores: no document is scored exactly. A score is above the exact one,
+    /// by up to a 255th of each term's weight; what is asked of [`Bm25::score`] and [`Bm25::explain`] stays exact.
+    #[must_use]
+    pub fn by_impacts(self) -> Self {
+        Self { by_impacts: true, ..self }
     }
 
     /// Turns a query into terms by the channel's own analyser, in order of first appearance.
@@ -189,13 +206,14 @@ impl<'a> Bm25<'a> {
             }
             let scope = scope.chunk(chunk);
             let lengths = part.chunk_lengths(chunk);
-            let mut exact = |docs: &[u16], scores: &mut Vec<f32>| {
+            let mut score = |docs: &[u16], scores: &mut Vec<f32>| {
                 scores.resize(docs.len(), 0.0);
                 for (weight, postings) in &frequencies {
                     self.add(*weight, postings, (docs, scope.first.doc), lengths, scores);
                 }
                 Ok(())
             };
+            let mut exact: Exact<'_> = if self.by_impacts { None } else { Some(&mut score) };
             steering.search(&mut lists, &scope, &mut exact)?;
         }
         Ok(())

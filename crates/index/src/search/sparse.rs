@@ -9,7 +9,7 @@
 use ecphory_core::{DocAddress, DocNo};
 
 use super::Found;
-use super::steering::{List, Scope, Steering};
+use super::steering::{Exact, List, Scope, Steering};
 use crate::schema::ChannelKind;
 use crate::segment::Segment;
 use crate::segment::rows::{RowRange, RowTable, Shape, check_weighted_terms};
@@ -22,6 +22,7 @@ pub struct Sparse<'a> {
     snapshot: &'a Snapshot,
     channel: usize,
     terms: u32,
+    by_impacts: bool,
 }
 
 /// What one term adds to a document's score.
@@ -73,7 +74,14 @@ impl<'a> Sparse<'a> {
             let (expected, found) = ("a sparse channel", kind.described());
             return Err(Error::ChannelKind { name: name.to_owned(), expected, found });
         };
-        Ok(Self { snapshot, channel, terms: settings.terms })
+        Ok(Self { snapshot, channel, terms: settings.terms, by_impacts: false })
+    }
+
+    /// Lets searches take the bounds that impacts give for scores: no document is scored exactly. A score is above the exact one,
+    /// by up to a 255th of each term's largest weight; what is asked of [`Sparse::score`] and [`Sparse::explain`] stays exact.
+    #[must_use]
+    pub fn by_impacts(self) -> Self {
+        Self { by_impacts: true, ..self }
     }
 
     /// Returns how many terms the vocabulary has.
@@ -127,13 +135,14 @@ impl<'a> Sparse<'a> {
                 lists.extend(impacts.advance(term).map(|postings| List::new(weight, postings)));
             }
             let scope = scope.chunk(chunk);
-            let mut exact = |docs: &[u16], scores: &mut Vec<f32>| {
+            let mut score = |docs: &[u16], scores: &mut Vec<f32>| {
                 for &doc in docs {
                     let doc = scope.first.doc.0 + u32::from(doc);
                     scores.push(query.score_at(range, &part.table, doc)?);
                 }
                 Ok(())
             };
+            let mut exact: Exact<'_> = if self.by_impacts { None } else { Some(&mut score) };
             steering.search(&mut lists, &scope, &mut exact)?;
         }
         Ok(())

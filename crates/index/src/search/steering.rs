@@ -36,8 +36,9 @@ const FEW_CANDIDATES: usize = 1024;
 /// A document of a chunk that may be among the best: its sum, and its number in the chunk.
 type Candidate = (u16, u16);
 
-/// Scores documents of a chunk, which are in increasing order, exactly: one score for each.
-pub(super) type Exact<'e> = dyn FnMut(&[u16], &mut Vec<f32>) -> Result<()> + 'e;
+/// Scores documents of a chunk, which are in increasing order, exactly: one score for each. Without it, the bounds that impacts give are
+/// the scores.
+pub(super) type Exact<'e> = Option<&'e mut dyn FnMut(&[u16], &mut Vec<f32>) -> Result<()>>;
 
 /// One term's postings in one chunk, with what the query makes of them.
 #[derive(Debug)]
@@ -255,7 +256,7 @@ impl Steering {
         let mut rest = std::mem::take(&mut self.candidates);
         let first = take_largest(&mut rest, self.k);
         if self.top.threshold() == f32::NEG_INFINITY {
-            self.offer(&first, scope, exact)?;
+            self.offer(&first, scale, scope, exact)?;
         } else {
             self.offer_promising(first, scale, scope, exact)?;
         }
@@ -273,14 +274,14 @@ impl Steering {
         let least = scale.least(self.top.threshold());
         candidates.retain(|candidate| candidate.0 >= least);
         if candidates.len() > FEW_CANDIDATES {
-            return self.offer(&candidates, scope, exact);
+            return self.offer(&candidates, scale, scope, exact);
         }
         candidates.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         for batch in candidates.chunks(BATCH) {
             if batch[0].0 < scale.least(self.top.threshold()) {
                 break;
             }
-            self.offer(batch, scope, exact)?;
+            self.offer(batch, scale, scope, exact)?;
         }
         Ok(())
     }
@@ -289,9 +290,16 @@ impl Steering {
     fn offer(
         &mut self,
         batch: &[Candidate],
+        scale: Scale,
         scope: &Scope<'_>,
         exact: &mut Exact<'_>,
     ) -> Result<()> {
+        let Some(exact) = exact else {
+            for &(sum, doc) in batch {
+                self.top.offer(scale.bound(sum), scope.address(doc));
+            }
+            return Ok(());
+        };
         self.docs.clear();
         self.docs.extend(batch.iter().map(|candidate| candidate.1));
         self.docs.sort_unstable();
@@ -370,6 +378,11 @@ impl Scale {
     /// than the rounding of this product loses.
     fn weight(self, factor: f64) -> u16 {
         (factor * 256.0 * self.steps).ceil() as u16
+    }
+
+    /// Returns what a score with this sum is below.
+    fn bound(self, sum: u16) -> f32 {
+        (f64::from(sum) / self.steps) as f32
     }
 
     /// Returns the smallest sum of a document whose score may be at least `score`.

@@ -94,7 +94,7 @@ proptest! {
             .iter()
             .map(|list| list.postings.iter().map(|&(doc, impact)| (doc.to_le_bytes(), impact)).unzip())
             .collect();
-        let mut steering = Steering::new(sums(), k);
+        let (mut steering, mut bounds) = (Steering::new(sums(), k), Steering::new(sums(), k));
         let mut expected = Vec::new();
         // Every chunk has the same documents again, and so many equal scores.
         for chunk in 0..chunks {
@@ -108,12 +108,15 @@ proptest! {
                     List::new(list.weight, ImpactPostings { docs, impacts, largest, unit: list.unit })
                 })
                 .collect();
-            let mut exact = |docs: &[u16], scores: &mut Vec<f32>| {
+            let mut score_all = |docs: &[u16], scores: &mut Vec<f32>| {
                 assert!(docs.is_sorted());
                 scores.extend(docs.iter().map(|&doc| score(&lists, doc).unwrap()));
                 Ok(())
             };
+            let mut exact: Exact<'_> = Some(&mut score_all);
             steering.search(&mut own, &scope, &mut exact).unwrap();
+            // The same lists once more, with bounds for scores.
+            bounds.search(&mut own, &scope, &mut None).unwrap();
             for doc in (0..documents as u16).filter(|&doc| scope.wants(doc)) {
                 let score = score(&lists, doc);
                 expected.extend(score.map(|score| Scored { score, item: scope.address(doc) }));
@@ -122,9 +125,16 @@ proptest! {
         expected.sort_by(Scored::best_first);
         expected.truncate(k);
         let (found, sums) = steering.finish();
-        prop_assert_eq!(found.hits, expected);
+        prop_assert_eq!(&found.hits, &expected);
         prop_assert!(sums.iter().all(|&sum| sum == 0));
         let postings = lists.iter().map(|list| list.postings.len() as u64).sum::<u64>() * chunks as u64;
+        // Bounds are above the scores place by place, and of documents that are wanted.
+        let (bounds, _) = bounds.finish();
+        prop_assert_eq!(bounds.hits.len(), found.hits.len());
+        prop_assert_eq!(bounds.work.scored, 0);
+        for (bound, hit) in bounds.hits.iter().zip(&found.hits) {
+            prop_assert!(bound.score >= hit.score * (1.0 - 1e-6));
+        }
         prop_assert!(k == 0 || found.work.postings + found.work.skipped == postings);
     }
 }
@@ -154,11 +164,11 @@ fn long_lists_that_decide_nothing_are_not_added_up() {
                 ImpactPostings { docs, impacts, largest, unit: list.unit },
             ));
         }
-        let mut exact = |docs: &[u16], scores: &mut Vec<f32>| {
+        let mut score_all = |docs: &[u16], scores: &mut Vec<f32>| {
             scores.extend(docs.iter().map(|&doc| score(&lists, doc).unwrap()));
             Ok(())
         };
-        steering.search(&mut own, &scope, &mut exact).unwrap();
+        steering.search(&mut own, &scope, &mut Some(&mut score_all)).unwrap();
     }
     let work = steering.finish().0.work;
     assert_eq!((work.postings, work.skipped), (20_200 + 200, 20_000));
