@@ -136,6 +136,7 @@ fn avx2_maxima_of(sums: &[u16]) -> Vec<u16> {
     maxima_of(sums)
 }
 
+#[allow(clippy::inline_always, reason = "it has to be compiled once for each level")]
 #[inline(always)]
 fn maxima_of(sums: &[u16]) -> Vec<u16> {
     let (blocks, rest) = sums.as_chunks::<BLOCK>();

@@ -32,12 +32,12 @@ fn the_language_by_examples() {
     check("a >> cross(\"./my models/x\") % 5", "(a >> cross(\"./my models/x\")) % 5");
     check("rrf(a >> cross(\"m\"), b)", "rrf(a >> cross(m), b, k=60)");
     check(
-        "bm25 % 50 >> expand(rm3, terms=20) % 9",
-        "(bm25 % 50 >> expand(rm3, documents=10, terms=20, original=0.5)) % 9",
+        "bm25 % 50 >> expand(rm3, terms=5) % 9",
+        "(bm25 % 50 >> expand(rm3, documents=10, terms=5, original=0.6)) % 9",
     );
     check(
         "a >> expand( rm3,channel=\"my a\",original=1,documents=3 )",
-        "a >> expand(rm3, channel=\"my a\", documents=3, terms=10, original=1)",
+        "a >> expand(rm3, channel=\"my a\", documents=3, terms=20, original=1)",
     );
     check("impacts( bm25 ) % 9", "impacts(bm25) % 9");
     check("0.3*bm25 + dense*.7", "0.3 * bm25 + 0.7 * dense");

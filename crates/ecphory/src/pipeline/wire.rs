@@ -169,9 +169,8 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
         "rescore" => node.child("rescore")?.rescore(node.text("by")?),
         "expand" => {
             let usual = Rm3::default();
-            let count = |key: &str, usual: u32| match map.contains_key(key) {
-                true => node.count(key),
-                false => Ok(usual),
+            let count = |key: &str, usual: u32| {
+                if map.contains_key(key) { node.count(key) } else { Ok(usual) }
             };
             let by = Rm3 {
                 documents: count("documents", usual.documents)?,

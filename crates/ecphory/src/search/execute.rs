@@ -79,7 +79,7 @@ impl Execution<'_, '_> {
                 let name = self.plan.channels[*channel].stage_of_search();
                 let cue = &self.cues[*channel];
                 let (hits, work) = watch.time(&name, || self.scan(scan, cue))?;
-                work.into_iter().for_each(|work| watch.count(&name, work));
+                watch.count(&name, work);
                 scans.insert(scan, hits.clone());
                 Ok(Ran::leaf(hits))
             }
@@ -125,7 +125,7 @@ impl Execution<'_, '_> {
                 let name = self.plan.channels[*channel].stage_of_search();
                 let (hits, work) =
                     watch.time(&name, || self.scan((*channel, *selection, wanted), &cue))?;
-                work.into_iter().for_each(|work| watch.count(&name, work));
+                watch.count(&name, work);
                 Ok(Ran { cue: Some(cue), ..Ran::of(hits, vec![below]) })
             }
         }

@@ -33,9 +33,10 @@ impl<'a> Stopwatch<'a> {
         }
     }
 
-    /// Adds what the stage of this name, which was timed before, read.
-    pub(crate) fn count(&mut self, stage: &str, read: Work) {
-        if let Some((.., work)) = self.stages.iter_mut().find(|(name, ..)| name == stage) {
+    /// Adds what the stage of this name, which was timed before, read, where that is known.
+    pub(crate) fn count(&mut self, stage: &str, read: Option<Work>) {
+        let stage = self.stages.iter_mut().find(|(name, ..)| name == stage);
+        if let (Some((.., work)), Some(read)) = (stage, read) {
             *work.get_or_insert_default() += read;
         }
     }

@@ -9,7 +9,7 @@ use ecphory_text::Analyzer;
 
 use super::FilterProblem;
 use crate::segment::Segment;
-use crate::segment::bm25::Bm25Part;
+use crate::segment::bm25::{Bm25Part, TermPostings};
 use crate::{Result, Schema};
 
 /// What a document has to have in a row.
@@ -43,7 +43,7 @@ impl Word {
         match self {
             Word::Term(term) => {
                 let postings = part.postings(term);
-                postings.iter().flat_map(|list| list.docs()).for_each(|doc| set.insert(doc));
+                postings.iter().flat_map(TermPostings::docs).for_each(|doc| set.insert(doc));
             }
             Word::Beginning(beginning) => {
                 for list in part.postings_beginning_with(beginning) {

@@ -6,7 +6,7 @@
 //! that the impacts give.
 //!
 //! Once k documents are known, the lists that cannot lift a document above the k-th by themselves, all together, are not added up
-//! (MaxScore, Turtle and Flood 1995): only documents of the other lists are candidates, and are looked up in them. A chunk whose
+//! (`MaxScore`, Turtle and Flood 1995): only documents of the other lists are candidates, and are looked up in them. A chunk whose
 //! lists are all of that kind is passed over. In the first chunk the k-th largest of the maxima of 16 neighbours tells which sums are
 //! worth scoring.
 

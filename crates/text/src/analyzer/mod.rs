@@ -85,7 +85,7 @@ impl Analyzer {
     /// Returns the words of a text as the terms of longer words begin: with every step but the stop list, the stemmer and bigrams,
     /// which look at whole words.
     pub fn beginnings(&self, text: &str) -> Vec<String> {
-        let steps = Steps { stop: None, stem: None, bigrams: None, ..self.steps(text).clone() };
+        let steps = Steps { stop: None, stem: None, bigrams: None, ..*self.steps(text) };
         Self::from_steps(steps).terms(text)
     }
 

@@ -54,7 +54,7 @@ impl Bm25Part {
     }
 }
 
-impl<'a> TermPostings<'a> {
+impl TermPostings<'_> {
     /// Returns the impacts, of which there are as many chunks as of the postings.
     pub fn impacts(&self, settings: &Bm25Settings) -> Arc<TermImpacts> {
         self.part.kept_impacts(self.ordinal, || {
