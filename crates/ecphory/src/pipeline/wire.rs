@@ -167,19 +167,7 @@ fn from_value(value: &Value, path: &str, depth: usize) -> Result<Pipeline, Pipel
             Pipeline::Sum(weights.into_iter().zip(of).collect())
         }
         "rescore" => node.child("rescore")?.rescore(node.text("by")?),
-        "expand" => {
-            let usual = Rm3::default();
-            let count = |key: &str, usual: u32| {
-                if map.contains_key(key) { node.count(key) } else { Ok(usual) }
-            };
-            let by = Rm3 {
-                documents: count("documents", usual.documents)?,
-                terms: count("terms", usual.terms)?,
-                original: node.number("original")?.unwrap_or(usual.original),
-            };
-            let channel = map.contains_key("channel").then(|| node.text("channel")).transpose()?;
-            Pipeline::Expand { of: Box::new(node.child("expand")?), channel, by }
-        }
+        "expand" => node.expand()?,
         "where" => {
             let filter = node.text("where")?.parse().map_err(|error: ecphory_index::Error| {
                 let (_, problem) = super::parser::filter_problem(&error);
@@ -242,6 +230,21 @@ impl Node<'_> {
             .and_then(|items| items.iter().map(Value::as_f64).collect())
             .map(Some)
             .ok_or_else(|| self.wrong(key, "a list of numbers"))
+    }
+
+    fn expand(&self) -> Result<Pipeline, PipelineError> {
+        let usual = Rm3::default();
+        let count = |key: &str, usual: u32| {
+            if self.map.contains_key(key) { self.count(key) } else { Ok(usual) }
+        };
+        let by = Rm3 {
+            documents: count("documents", usual.documents)?,
+            terms: count("terms", usual.terms)?,
+            original: self.number("original")?.unwrap_or(usual.original),
+        };
+        let named = self.map.contains_key("channel");
+        let channel = named.then(|| self.text("channel")).transpose()?;
+        Ok(Pipeline::Expand { of: Box::new(self.child("expand")?), channel, by })
     }
 
     fn child(&self, key: &str) -> Result<Pipeline, PipelineError> {

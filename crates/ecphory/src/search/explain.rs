@@ -31,22 +31,11 @@ impl Execution<'_, '_> {
         doc: DocAddress,
     ) -> Result<Explanation> {
         match &node.op {
-            Op::Read { channel, .. } => {
-                let exact = self.read_explained(reader, *channel, &self.cues[*channel], doc)?;
-                match ran.score(doc) {
-                    Some(bound) if self.plan.channels[*channel].by_impacts => {
-                        let what = format!("{}, a bound of the exact score", node.text);
-                        Ok(Explanation::new(what, bound).input(exact))
-                    }
-                    _ => Ok(exact),
-                }
-            }
+            Op::Read { channel, .. } => self.listed(reader, (node, *channel), (ran, doc)),
             Op::Expand { of, channel, by, .. } => {
-                let cue = ran.cue.as_ref().unwrap_or(&self.cues[*channel]);
-                let mut whole = self.read_explained(reader, *channel, cue, doc)?;
-                whole.what.clone_from(&node.text);
+                let whole = self.expanded(reader, (node, *channel), (ran, doc))?;
                 let learned = ran.below[0].hits.len().min(by.documents as usize);
-                whole = whole.count("documents learned from", learned as u64);
+                let whole = whole.count("documents learned from", learned as u64);
                 match rank(&ran.below[0], doc) {
                     Some(_) => {
                         Ok(whole.input(self.node_explained(reader, of, &ran.below[0], doc)?))
@@ -94,6 +83,35 @@ impl Execution<'_, '_> {
                 self.rescored(reader, (node, *channel), (ran, doc), before)
             }
         }
+    }
+
+    /// Explains the score of a channel's list.
+    fn listed(
+        &self,
+        reader: &Reader,
+        (node, channel): (&Node, usize),
+        (ran, doc): (&Ran, DocAddress),
+    ) -> Result<Explanation> {
+        let exact = self.read_explained(reader, channel, &self.cues[channel], doc)?;
+        match ran.score(doc) {
+            Some(bound) if self.plan.channels[channel].by_impacts => {
+                let what = format!("{}, a bound of the exact score", node.text);
+                Ok(Explanation::new(what, bound).input(exact))
+            }
+            _ => Ok(exact),
+        }
+    }
+
+    /// Explains the score by a query that was expanded.
+    fn expanded(
+        &self,
+        reader: &Reader,
+        (node, channel): (&Node, usize),
+        (ran, doc): (&Ran, DocAddress),
+    ) -> Result<Explanation> {
+        let cue = ran.cue.as_ref().unwrap_or(&self.cues[channel]);
+        let whole = self.read_explained(reader, channel, cue, doc)?;
+        Ok(Explanation { what: node.text.clone(), ..whole })
     }
 
     /// Explains what a new score changed.
