@@ -1,4 +1,5 @@
 """The child's end of the line protocol: one JSON object a line in, one out. See src/side.rs."""
+import contextlib
 import json
 import os
 import sys
@@ -32,3 +33,19 @@ def lines(path):
     """The lines of a text file, and nothing but \\n between them."""
     with open(path, encoding="utf-8", newline="\n") as file:
         return file.read().removesuffix("\n").split("\n")
+
+
+@contextlib.contextmanager
+def silence():
+    """What a library shows of its progress goes nowhere."""
+    shown = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(shown, 2)
+        os.dup2(shown, 1)
+        os.close(shown)
+        os.close(nowhere)

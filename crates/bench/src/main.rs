@@ -12,12 +12,15 @@ mod cache;
 mod compare;
 mod corpus;
 mod encode;
+mod growth;
 mod mine;
 mod process;
 mod side;
 mod sizes;
+mod sparse;
 mod store;
 mod tatoeba;
+mod threads;
 mod train;
 
 use anyhow::Result;
@@ -36,8 +39,12 @@ enum Workload {
     Bm25(bm25::Options),
     /// Encoding with the same weights: onnxruntime, sentence-transformers, candle, fastembed, the processor's peak.
     Encode(encode::Options),
+    /// How searches of `bm25` and `sparse` slow down as collections grow to a million documents.
+    Growth(growth::Options),
     /// Hard negatives of 10,000 queries: sentence-transformers, with faiss and without.
     Mine(mine::Options),
+    /// Learned sparse retrieval with SPLADE-tiny: seismic, BMP, a plain scan of postings.
+    Sparse(sparse::Options),
     /// The transactional store: searching while writing, rewriting everything, memory, writing.
     Store(store::Options),
     /// Translations found by multilingual-e5-small, against what is published of it.
@@ -53,7 +60,9 @@ fn main() -> Result<()> {
     match Args::parse().workload {
         Workload::Bm25(options) => bm25::run(&options),
         Workload::Encode(options) => encode::run(&options),
+        Workload::Growth(options) => growth::run(&options),
         Workload::Mine(options) => mine::run(&options),
+        Workload::Sparse(options) => sparse::run(&options),
         Workload::Store(options) => store::run(&options),
         Workload::Tatoeba(options) => tatoeba::run(&options),
         Workload::Train(options) => train::run(&options),

@@ -73,6 +73,18 @@ impl Process {
         answer[key].as_f64().with_context(|| format!("{} gave no `{key}`: {answer}", self.name))
     }
 
+    /// Queries per second of the same search over a second or more: one pass over the queries may take too little time
+    /// to be measured next to other programs.
+    pub fn rate(&mut self, request: &Value) -> Result<f64> {
+        let (mut queries, mut seconds) = (0.0, 0.0);
+        while seconds < 1.0 {
+            let answer = self.ask("search", request.clone())?;
+            queries += answer["queries"].as_f64().context("the side gave no `queries`")?;
+            seconds += answer["seconds"].as_f64().context("the side gave no `seconds`")?;
+        }
+        Ok(queries / seconds)
+    }
+
     /// The most memory the process has had, in bytes.
     pub fn peak(&mut self) -> Result<f64> {
         self.measure("peak", json!({}), "bytes")

@@ -10,12 +10,13 @@ use ecphory_model::Precision;
 use serde_json::{Value, json};
 
 use crate::encode::served::Served;
-use crate::{bm25, encode, mine, train};
+use crate::{bm25, encode, mine, sparse, train};
 
 /// Which side to be.
 #[derive(Args)]
 pub struct Options {
-    /// `ours-bm25`, `tantivy`, `ours-encode`, `ours-encode-int8`, `candle`, `ours-mine` or `ours-train`
+    /// `ours-bm25`, `tantivy`, `ours-encode`, `ours-encode-int8`, `candle`, `ours-mine`, `ours-sparse` or
+    /// `ours-train`
     name: String,
     /// How many threads the side may use
     #[arg(long, default_value_t = 1)]
@@ -37,6 +38,7 @@ pub fn run(options: &Options) -> Result<()> {
         "ours-encode" => encoder(options.threads, Precision::default())?,
         "ours-encode-int8" => encoder(options.threads, Precision::Int8)?,
         "ours-mine" => Box::new(mine::ours::Ours::new(options.threads)?),
+        "ours-sparse" => Box::new(sparse::ours::Ours::new(options.threads)?),
         "ours-train" => Box::new(train::ours::Ours::new(options.threads)?),
         #[cfg(feature = "candle")]
         "candle" => Box::new(Served::new(encode::candle::Candle::default())),

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod csv;
+mod plot;
 pub mod record;
 pub mod table;
 

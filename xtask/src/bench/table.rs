@@ -1,4 +1,4 @@
-//! The tables of docs/benchmarks.md, made from the record: of each comparison the newest line.
+//! The tables of docs/benchmarks.md, made from the record: of each comparison the newest line; and the plot beside them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use super::plot;
 use super::record::{self, Row, figure};
 use crate::tidy::Problem;
 use crate::tree::{self, SourceFile};
@@ -14,33 +15,40 @@ const PAGE: &str = "docs/benchmarks.md";
 const BEGIN: &str = "<!-- made from benches-record by `cargo xtask bench --table`: do not edit -->";
 const END: &str = "<!-- end -->";
 
-/// Rewrites the tables of the page from the record; says what it did.
+/// Rewrites the tables of the page, and the plots, from the record; says what it did.
 pub fn write() -> Result<String> {
     let files = tree::read(&tree::root())?;
     let page =
         files.iter().find(|file| file.path == PAGE).context("docs/benchmarks.md is missing")?;
-    let text =
-        replaced(&page.text, &tables(&files).map_err(|problem| anyhow::anyhow!("{problem}"))?)
-            .context("docs/benchmarks.md has lost the marks around its tables")?;
+    let made = made(&files).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let text = replaced(&page.text, &made.tables)
+        .context("docs/benchmarks.md has lost the marks around its tables")?;
+    for (path, plot) in &made.plots {
+        fs::write(tree::root().join(path), plot)?;
+    }
     fs::write(tree::root().join(PAGE), text)?;
     Ok(format!("{PAGE} is made from the record"))
 }
 
-/// Says where the page and the record differ.
+const DIFFERS: &str = "differs from benches-record: run `cargo xtask bench --table`";
+
+/// Says where the page or a plot differs from the record.
 pub fn check(files: &[SourceFile]) -> Option<Problem> {
     let page = files.iter().find(|file| file.path == PAGE)?;
-    let tables = match tables(files) {
-        Ok(tables) => tables,
+    let made = match made(files) {
+        Ok(made) => made,
         Err(problem) => return Some(problem),
     };
-    let message = match replaced(&page.text, &tables) {
-        None => "has lost the marks around its tables",
-        Some(text) if text != page.text => {
-            "its tables differ from benches-record: run `cargo xtask bench --table`"
+    for (path, plot) in &made.plots {
+        if !files.iter().any(|file| file.path == *path && file.text == *plot) {
+            return Some(Problem::new(path, 0, DIFFERS));
         }
-        Some(_) => return None,
-    };
-    Some(Problem::new(PAGE, 0, message))
+    }
+    match replaced(&page.text, &made.tables) {
+        None => Some(Problem::new(PAGE, 0, "has lost the marks around its tables")),
+        Some(text) if text != page.text => Some(Problem::new(PAGE, 0, DIFFERS)),
+        Some(_) => None,
+    }
 }
 
 fn replaced(page: &str, tables: &str) -> Option<String> {
@@ -50,9 +58,16 @@ fn replaced(page: &str, tables: &str) -> Option<String> {
 }
 
 /// A comparison is the same one where workload, metric and peer are.
-type Newest = BTreeMap<(String, String, String), (String, Row)>;
+pub type Newest = BTreeMap<(String, String, String), (String, Row)>;
 
-fn tables(files: &[SourceFile]) -> Result<String, Problem> {
+/// What is made from the record.
+struct Made {
+    tables: String,
+    /// Files by their paths.
+    plots: BTreeMap<String, String>,
+}
+
+fn made(files: &[SourceFile]) -> Result<Made, Problem> {
     let mut machines: BTreeMap<&str, Newest> = BTreeMap::new();
     // Files are sorted by path and so, within a machine, by date; later lines replace earlier ones.
     for file in files.iter().filter(|file| file.is("csv")) {
@@ -71,16 +86,21 @@ fn tables(files: &[SourceFile]) -> Result<String, Problem> {
             newest.insert(key, (date, row));
         }
     }
+    let mut made = Made { tables: String::new(), plots: BTreeMap::new() };
     if machines.is_empty() {
-        return Ok("No record yet.\n\n".to_owned());
+        made.tables += "No record yet.\n\n";
     }
-    let mut text = String::new();
     for (machine, newest) in &machines {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "## {machine}\n");
-        let _ = writeln!(text, "{}", one_table(newest));
+        let _ = writeln!(made.tables, "## {machine}\n");
+        if let Some(plot) = plot::draw(newest) {
+            let name = format!("growth-{machine}.svg");
+            let _ = writeln!(made.tables, "![Searches as collections grow]({name})\n");
+            made.plots.insert(format!("docs/{name}"), plot);
+        }
+        let _ = writeln!(made.tables, "{}", one_table(newest));
     }
-    Ok(text)
+    Ok(made)
 }
 
 fn one_table(newest: &Newest) -> String {
@@ -119,7 +139,7 @@ mod tests {
             ),
             SourceFile::sample("benches-record/cpu/2026-01-02.csv", &line("2026-01-02", "2.5")),
         ];
-        let tables = tables(&record).ok().unwrap();
+        let tables = made(&record).ok().unwrap().tables;
         assert!(tables.contains("**2.50**") && !tables.contains("1.50"), "{tables}");
         let page = replaced(&format!("# A\n{BEGIN}old{END}\nz"), &tables).unwrap();
         let mut files = Vec::from(record);
@@ -132,8 +152,30 @@ mod tests {
     }
 
     #[test]
+    fn plots_have_to_agree_too() {
+        let rows = [10, 100].map(|documents| {
+            line("2026-01-01", "1.5").replace(
+                "docs/s",
+                &format!("\"search: queries per second, top 10, {documents} documents\""),
+            )
+        });
+        let text = format!("{}\n{}", record::HEADER, rows.concat());
+        let record = SourceFile::sample("benches-record/cpu/2026-01-01.csv", &text);
+        let mut made = made(std::slice::from_ref(&record)).ok().unwrap();
+        assert!(made.tables.contains("(growth-cpu.svg)"), "{}", made.tables);
+        let plot = made.plots.remove("docs/growth-cpu.svg").unwrap();
+        let page = replaced(&format!("{BEGIN}{END}"), &made.tables).unwrap();
+        let mut files = vec![record, SourceFile::sample(PAGE, &page)];
+        assert_eq!(check(&files).unwrap().path, "docs/growth-cpu.svg");
+        files.push(SourceFile::sample("docs/growth-cpu.svg", &plot));
+        assert_eq!(check(&files), None);
+        files.last_mut().unwrap().text.push(' ');
+        assert!(check(&files).is_some());
+    }
+
+    #[test]
     fn a_broken_line_is_named() {
         let record = SourceFile::sample("benches-record/cpu/2026-01-01.csv", "what\n");
-        assert_eq!(tables(&[record]).unwrap_err().line, 1);
+        assert_eq!(made(&[record]).err().unwrap().line, 1);
     }
 }

@@ -17,6 +17,7 @@ use super::{B, K1};
 use crate::corpus;
 use crate::side::{Side, count, text};
 use crate::sizes::folder_bytes;
+use crate::threads;
 
 const CHANNEL: &str = "bm25";
 
@@ -81,10 +82,9 @@ impl Ours {
         let (snapshot, queries) = self.open.as_ref().context("nothing is open")?;
         let channel = snapshot.bm25(CHANNEL)?;
         let start = Instant::now();
-        let mut hits = 0;
-        for query in queries {
-            hits += channel.search(query, k, None)?.hits.len();
-        }
+        let hits = threads::sum(self.pool.current_num_threads(), queries, |query| {
+            Ok(channel.search(query, k, None)?.hits.len())
+        })?;
         Ok(
             json!({ "seconds": start.elapsed().as_secs_f64(), "queries": queries.len(), "hits": hits }),
         )

@@ -43,6 +43,7 @@ pub fn of_sides(peers: &[Peer], scratch: &Scratch) -> Result<Quality> {
         terms: scratch.path("scifact-terms.txt"),
         queries: scratch.path("scifact-queries.txt"),
         query_terms: scratch.path("scifact-query-terms.txt"),
+        suffix: String::new(),
     };
     corpus::write(&files.texts, &scifact.texts)?;
     corpus::write(&files.queries, &scifact.queries)?;

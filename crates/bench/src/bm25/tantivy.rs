@@ -22,6 +22,7 @@ use tantivy::{Index, IndexWriter, Searcher, TantivyDocument, Term};
 use crate::corpus;
 use crate::side::{Side, count, text};
 use crate::sizes::folder_bytes;
+use crate::threads;
 
 /// Never filled by the corpus of this workload, so that indexing is not slowed by merges.
 const BUDGET_BYTES_PER_THREAD: usize = 500_000_000;
@@ -99,10 +100,9 @@ impl Tantivy {
     fn search(&self, k: usize) -> Result<Value> {
         let (searcher, queries) = self.open.as_ref().context("nothing is open")?;
         let start = Instant::now();
-        let mut hits = 0;
-        for terms in queries {
-            hits += searcher.search(&query(terms), &TopDocs::with_limit(k).order_by_score())?.len();
-        }
+        let hits = threads::sum(self.threads, queries, |terms| {
+            Ok(searcher.search(&query(terms), &TopDocs::with_limit(k).order_by_score())?.len())
+        })?;
         Ok(
             json!({ "seconds": start.elapsed().as_secs_f64(), "queries": queries.len(), "hits": hits }),
         )

@@ -84,6 +84,15 @@ pub fn spread<T: Clone>(all: &[T], count: usize) -> Vec<T> {
     (0..count).map(|i| all[i * all.len() / count].clone()).collect()
 }
 
+/// So many texts: from all over the collection, or, where it has fewer, all of them again and again.
+pub fn sized<T: Clone>(all: &[T], count: usize) -> Vec<T> {
+    if count < all.len() {
+        spread(all, count)
+    } else {
+        all.iter().cycle().take(count).cloned().collect()
+    }
+}
+
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -129,6 +138,8 @@ mod tests {
     fn texts_are_taken_from_all_over_the_collection() {
         let texts: Vec<String> = (0..10).map(|i| i.to_string()).collect();
         assert_eq!(spread(&texts, 3), ["0", "3", "6"]);
+        assert_eq!(sized(&texts, 3), ["0", "3", "6"]);
+        assert_eq!(sized(&texts[..2], 5), ["0", "1", "0", "1", "0"]);
         assert!(spread(&texts, 0).is_empty());
     }
 
