@@ -33,9 +33,14 @@ pub(crate) struct Settings {
     pub schema: Schema,
     /// By channel; `None` for channels of other kinds.
     pub analyzers: Vec<Option<Analyzer>>,
-    /// Sums of impacts of finished searches, all zero, for the next ones.
+    /// Score arrays of finished searches, all zero, for the next ones.
+    scores: Mutex<Vec<ScoreArray>>,
+    /// The same for sums of impacts.
     sums: Mutex<Vec<SumArray>>,
 }
+
+/// The scores of one chunk.
+pub(crate) type ScoreArray = Box<[f32; CHUNK]>;
 
 /// The sums of impacts of one chunk.
 pub(crate) type SumArray = Box<[u16; CHUNK]>;
@@ -80,7 +85,7 @@ impl Settings {
                 ChannelKind::Dense(_) | ChannelKind::Sparse(_) => Ok(None),
             })
             .collect::<Result<_>>()?;
-        Ok(Self { schema, analyzers, sums: Mutex::default() })
+        Ok(Self { schema, analyzers, scores: Mutex::default(), sums: Mutex::default() })
     }
 
     /// Returns the position of a dense or sparse channel, and what its rows are.
@@ -306,6 +311,21 @@ impl Snapshot {
             Some(selection) if !selection.fits(sizes) => Err(Error::ForeignSelection),
             _ => Ok(()),
         }
+    }
+
+    /// Lends an array of zeros; [`Snapshot::give_back`] takes it again.
+    pub(crate) fn borrow_scores(&self) -> ScoreArray {
+        let kept = self.0.settings.scores.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| {
+            let zeros = vec![0.0; CHUNK].into_boxed_slice();
+            zeros.try_into().expect("the vector was made with CHUNK scores")
+        })
+    }
+
+    /// Takes an array back, which has to be all zero.
+    pub(crate) fn give_back(&self, scores: ScoreArray) {
+        debug_assert!(scores.iter().all(|&score| score == 0.0), "the array is not clean");
+        self.0.settings.scores.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
     }
 
     /// Lends an array of sums that are all zero; [`Snapshot::give_sums_back`] takes it again.

@@ -68,11 +68,11 @@ fn add_blocks(weight: u16, docs: &[[u8; 2]], impacts: &[u8], sums: &mut [u16; CH
     }
 }
 
-/// Appends to `found` the positions in `sums` that are at least `least`, in increasing order.
+/// Appends to `found` the positions in `sums`, or in scores, that are at least `least`, in increasing order.
 ///
 /// # Panics
 /// Where `sums` is longer than [`CHUNK`].
-pub fn at_least(level: Level, sums: &[u16], least: u16, found: &mut Vec<u16>) {
+pub fn at_least<S: PartialOrd + Copy>(level: Level, sums: &[S], least: S, found: &mut Vec<u16>) {
     assert!(sums.len() <= CHUNK, "positions are 16-bit");
     match level {
         Level::Portable => scan_blocks(sums, least, found),
@@ -86,12 +86,12 @@ pub fn at_least(level: Level, sums: &[u16], least: u16, found: &mut Vec<u16>) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn avx2_scan_blocks(sums: &[u16], least: u16, found: &mut Vec<u16>) {
+fn avx2_scan_blocks<S: PartialOrd + Copy>(sums: &[S], least: S, found: &mut Vec<u16>) {
     scan_blocks(sums, least, found);
 }
 
 #[inline(always)]
-fn scan_blocks(sums: &[u16], least: u16, found: &mut Vec<u16>) {
+fn scan_blocks<S: PartialOrd + Copy>(sums: &[S], least: S, found: &mut Vec<u16>) {
     const LANES: usize = 32;
     let (blocks, rest) = sums.as_chunks::<LANES>();
     for (i, block) in blocks.iter().enumerate() {
@@ -107,12 +107,39 @@ fn scan_blocks(sums: &[u16], least: u16, found: &mut Vec<u16>) {
     push_at_least(rest, blocks.len() * LANES, least, found);
 }
 
-fn push_at_least(sums: &[u16], first: usize, least: u16, found: &mut Vec<u16>) {
+fn push_at_least<S: PartialOrd + Copy>(sums: &[S], first: usize, least: S, found: &mut Vec<u16>) {
     for (i, &sum) in sums.iter().enumerate() {
         if sum >= least {
             found.push((first + i) as u16);
         }
     }
+}
+
+/// Returns how many sums are at least `least`.
+pub fn count_at_least(level: Level, sums: &[u16], least: u16) -> usize {
+    match level {
+        Level::Portable => count(sums, least),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Level::Avx2` exists only where the CPU was found to have AVX2 and FMA.
+        Level::Avx2(_) => unsafe { avx2_count(sums, least) },
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx2(_) => count(sums, least),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2_count(sums: &[u16], least: u16) -> usize {
+    count(sums, least)
+}
+
+#[allow(clippy::inline_always, reason = "it has to be compiled once for each level")]
+#[inline(always)]
+fn count(sums: &[u16], least: u16) -> usize {
+    // Counted in the width of the sums, as many as cannot exceed it.
+    let parts = sums.chunks(usize::from(u16::MAX));
+    let counts = parts.map(|part| part.iter().map(|&sum| u16::from(sum >= least)).sum::<u16>());
+    counts.map(usize::from).sum()
 }
 
 /// How many neighbours have a maximum in [`block_maxima`].
@@ -140,8 +167,10 @@ fn avx2_maxima_of(sums: &[u16]) -> Vec<u16> {
 #[inline(always)]
 fn maxima_of(sums: &[u16]) -> Vec<u16> {
     let (blocks, rest) = sums.as_chunks::<BLOCK>();
-    let whole = blocks.iter().map(|block| block.iter().fold(0, |most: u16, &sum| most.max(sum)));
-    whole.chain(rest.iter().copied().max()).collect()
+    let mut maxima = Vec::with_capacity(blocks.len() + 1);
+    maxima.extend(blocks.iter().map(|block| block.iter().fold(0, |most: u16, &sum| most.max(sum))));
+    maxima.extend(rest.iter().copied().max());
+    maxima
 }
 
 #[cfg(test)]
@@ -186,6 +215,7 @@ mod tests {
                 let mut found = Vec::new();
                 at_least(level, &sums, threshold, &mut found);
                 prop_assert_eq!(&found, &expected);
+                prop_assert_eq!(count_at_least(level, &sums, threshold), expected.len());
                 let maxima: Vec<u16> =
                     sums.chunks(BLOCK).map(|block| *block.iter().max().unwrap()).collect();
                 prop_assert_eq!(block_maxima(level, &sums), maxima);

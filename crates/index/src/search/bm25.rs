@@ -1,24 +1,31 @@
-//! Search of a BM25 channel: exact, steered by impacts.
+//! Search of a BM25 channel: one term after the other, chunk by chunk, every posting; or by impacts alone.
 //!
 //! Lucene's formula, `idf · tf / (tf + k1 (1 − b + b · length / average))` with
 //! `idf = ln(1 + (N − df + 0.5) / (df + 0.5))`, where `N` (documents with at least one term), `df` and the
 //! average length are those of the whole snapshot's living documents. Terms are added in the order of their bytes, so a
-//! score has the same bits whatever the segments, and the same as that of scoring every document. Cost: half a nanosecond for each
-//! posting that is read, and some ten nanoseconds for each term of a document that is scored.
+//! score has the same bits whatever the segments. Cost: about a nanosecond per posting read. That impacts steer the exact search, as they do
+//! that of sparse channels, was slower on a quarter of a million documents (docs/decisions/0003-bm25-impacts.md).
 
 use std::sync::Arc;
 
-use ecphory_core::{DocAddress, DocNo, DocSet};
-use ecphory_kernels::postings::Saturation;
+use ecphory_core::{DocAddress, DocNo, DocSet, TopK};
+use ecphory_kernels::Level;
+use ecphory_kernels::impacts::at_least;
+use ecphory_kernels::postings::{CHUNK, Saturation, accumulate};
 
-use super::Found;
-use super::intersect::shared;
-use super::steering::{Exact, List, Scope, Steering};
+use super::steering::{List, Scope, Steering};
+use super::{Found, Work};
 use crate::schema::{Bm25Settings, ChannelKind};
 use crate::segment::bm25::{Bm25Part, ChunkPostings, TermImpacts, TermPostings};
 use crate::segment::rows::MAX_WEIGHT;
 use crate::snapshot::Snapshot;
 use crate::{Error, Result, Selection};
+
+/// How many scores are searched at once for candidates; after each, the threshold is read anew.
+const SCAN: usize = 4096;
+/// With fewer postings than this in a chunk, the postings are walked again instead of all 65,536 scores:
+/// a scan with its clearing takes about 10 µs, a posting about 2 ns.
+const FEW_POSTINGS: usize = 4096;
 
 /// A BM25 channel of a snapshot.
 #[derive(Clone, Debug)]
@@ -76,13 +83,6 @@ struct Weighted<'a> {
     /// `idf · asked`.
     weight: f32,
     postings: Vec<Option<TermPostings<'a>>>,
-}
-
-/// A term of the query in one segment.
-struct InSegment<'a> {
-    weight: f32,
-    postings: TermPostings<'a>,
-    impacts: Arc<TermImpacts>,
 }
 
 impl<'a> Bm25<'a> {
@@ -162,83 +162,92 @@ impl<'a> Bm25<'a> {
     ) -> Result<Found> {
         self.snapshot.check_selection(selection)?;
         let terms = self.weigh(terms)?;
+        if self.by_impacts {
+            return self.search_impacts(&terms, k, selection);
+        }
+        let (mut top, mut work) = (TopK::new(k), Work::default());
+        let mut scores = self.snapshot.borrow_scores();
+        let mut lists = Vec::with_capacity(terms.len());
+        for (segment, part) in self.parts.iter().enumerate() {
+            let selected = selection.and_then(|selection| selection.segment(segment));
+            let dead = &*self.snapshot.open_segments()[segment].dead;
+            for chunk in 0..part.chunks() {
+                lists.clear();
+                for term in &terms {
+                    let postings = term.postings[segment].and_then(|list| list.chunk(chunk));
+                    lists.extend(postings.map(|(_, postings)| (term.weight, postings)));
+                }
+                if lists.is_empty() {
+                    continue;
+                }
+                let first = DocAddress::new(segment as u32, (chunk * CHUNK) as u32);
+                self.add_chunk(&lists, part.chunk_lengths(chunk), first.doc, &mut scores);
+                let dead = dead.chunk(chunk);
+                let mut harvest = Harvest { first, dead, selected, top: &mut top, scored: 0 };
+                let postings: usize = lists.iter().map(|(_, p)| p.docs.len() + p.heavy.len()).sum();
+                if postings < FEW_POSTINGS {
+                    harvest.walk(&lists, &mut scores);
+                } else {
+                    let documents = part.chunk_lengths(chunk).len();
+                    harvest.scan(Level::detect(), &mut scores[..documents]);
+                }
+                work += Work { postings: postings as u64, skipped: 0, scored: harvest.scored };
+            }
+        }
+        self.snapshot.give_back(scores);
+        Ok(Found { hits: top.into_sorted(), work })
+    }
+
+    /// Adds the postings of all terms in one chunk, term by term.
+    fn add_chunk(
+        &self,
+        lists: &[(f32, ChunkPostings<'_>)],
+        lengths: &[[u8; 4]],
+        first: DocNo,
+        scores: &mut [f32; CHUNK],
+    ) {
+        for (weight, postings) in lists {
+            let (term, own) = ((*weight, self.saturation), (postings.docs, postings.tfs));
+            accumulate(Level::detect(), term, own, lengths, scores);
+            for heavy in postings.heavy {
+                let doc = heavy.doc.get() as usize - first.index();
+                let length = u32::from_le_bytes(lengths[doc]);
+                scores[doc] += weight * self.saturation.of(heavy.tf.get(), length);
+            }
+        }
+    }
+
+    /// Searches by impacts alone.
+    fn search_impacts(
+        &self,
+        terms: &[Weighted<'_>],
+        k: usize,
+        selection: Option<&Selection>,
+    ) -> Result<Found> {
         let mut steering = Steering::new(self.snapshot.borrow_sums(), k);
         for (segment, part) in self.parts.iter().enumerate() {
             let selected = selection.and_then(|selection| selection.segment(segment));
-            let own: Vec<InSegment<'_>> = terms
-                .iter()
-                .filter_map(|term| {
-                    let postings = term.postings[segment]?;
-                    let impacts = postings.impacts(self.settings);
-                    Some(InSegment { weight: term.weight, postings, impacts })
-                })
-                .collect();
-            if !own.is_empty() {
-                self.search_segment((segment, part), &own, selected, &mut steering)?;
+            let segment_of = &self.snapshot.open_segments()[segment];
+            let (documents, dead) = (segment_of.documents as usize, &*segment_of.dead);
+            let first = DocAddress::new(segment as u32, 0);
+            let scope = Scope { first, documents, dead, selected };
+            let unit = part.impact_unit(self.average_length);
+            let own = terms.iter().filter_map(|term| {
+                let postings = term.postings[segment]?;
+                Some((term.weight, postings, postings.impacts(self.settings)))
+            });
+            let own: Vec<(f32, TermPostings<'_>, Arc<TermImpacts>)> = own.collect();
+            for chunk in 0..part.chunks() {
+                let lists = own.iter().filter_map(|(weight, postings, impacts)| {
+                    Some(List::new(*weight, impacts.chunk(postings.chunk(chunk)?, unit)))
+                });
+                let mut lists: Vec<List<'_>> = lists.collect();
+                steering.search(&mut lists, &scope.chunk(chunk), &mut None)?;
             }
         }
         let (found, sums) = steering.finish();
         self.snapshot.give_sums_back(sums);
         Ok(found)
-    }
-
-    fn search_segment(
-        &self,
-        (segment, part): (usize, &Bm25Part),
-        terms: &[InSegment<'_>],
-        selected: Option<&DocSet>,
-        steering: &mut Steering,
-    ) -> Result<()> {
-        let segment_of = &self.snapshot.open_segments()[segment];
-        let documents = segment_of.documents as usize;
-        let first = DocAddress::new(segment as u32, 0);
-        let scope = Scope { first, documents, dead: &segment_of.dead, selected };
-        let unit = part.impact_unit(self.average_length);
-        let (mut lists, mut frequencies) = (Vec::new(), Vec::new());
-        for chunk in 0..part.chunks() {
-            lists.clear();
-            frequencies.clear();
-            for term in terms {
-                let Some((position, postings)) = term.postings.chunk(chunk) else { continue };
-                let impacts = term.impacts.chunk((position, postings), unit);
-                lists.push(List::new(term.weight, impacts));
-                frequencies.push((term.weight, postings));
-            }
-            let scope = scope.chunk(chunk);
-            let lengths = part.chunk_lengths(chunk);
-            let mut score = |docs: &[u16], scores: &mut Vec<f32>| {
-                scores.resize(docs.len(), 0.0);
-                for (weight, postings) in &frequencies {
-                    self.add(*weight, postings, (docs, scope.first.doc), lengths, scores);
-                }
-                Ok(())
-            };
-            let mut exact: Exact<'_> = if self.by_impacts { None } else { Some(&mut score) };
-            steering.search(&mut lists, &scope, &mut exact)?;
-        }
-        Ok(())
-    }
-
-    /// Adds what one term adds to the scores of documents of a chunk, which are in order.
-    fn add(
-        &self,
-        weight: f32,
-        postings: &ChunkPostings<'_>,
-        (docs, first): (&[u16], DocNo),
-        lengths: &[[u8; 4]],
-        scores: &mut [f32],
-    ) {
-        let length_of = |doc: u16| u32::from_le_bytes(lengths[usize::from(doc)]);
-        shared(postings.docs, docs, |place, i| {
-            let tf = u32::from(postings.tfs[place]);
-            scores[i] += weight * self.saturation.of(tf, length_of(docs[i]));
-        });
-        for heavy in postings.heavy {
-            let doc = (heavy.doc.get() - first.0) as u16;
-            if let Ok(i) = docs.binary_search(&doc) {
-                scores[i] += weight * self.saturation.of(heavy.tf.get(), length_of(doc));
-            }
-        }
     }
 
     /// Scores given documents; 0 for one with none of the terms. Equals the score of [`Bm25::search`] bit
@@ -335,4 +344,58 @@ impl<'a> Bm25<'a> {
 fn idf(documents: u64, df: u64) -> f32 {
     let (documents, df) = (documents as f64, df as f64);
     ((documents - df + 0.5) / (df + 0.5)).ln_1p() as f32
+}
+
+/// Takes the scores of a chunk into the collector and leaves zeros behind.
+struct Harvest<'a> {
+    first: DocAddress,
+    /// The bits of the chunk's dead documents, where there are any.
+    dead: Option<&'a [u64; CHUNK / 64]>,
+    selected: Option<&'a DocSet>,
+    top: &'a mut TopK<DocAddress>,
+    /// How many scores were offered.
+    scored: u64,
+}
+
+impl Harvest<'_> {
+    /// Walks the postings again; a document that was taken already has the score 0.
+    fn walk(&mut self, lists: &[(f32, ChunkPostings<'_>)], scores: &mut [f32; CHUNK]) {
+        for (_, postings) in lists {
+            let light = postings.docs.iter().map(|&doc| usize::from(u16::from_le_bytes(doc)));
+            let first = self.first.doc.index();
+            let heavy = postings.heavy.iter().map(|heavy| heavy.doc.get() as usize - first);
+            for doc in light.chain(heavy) {
+                let score = std::mem::take(&mut scores[doc]);
+                if score > 0.0 && score >= self.top.threshold() {
+                    self.offer(score, doc);
+                }
+            }
+        }
+    }
+
+    /// Scans all scores, a few thousand at a time.
+    fn scan(&mut self, level: Level, scores: &mut [f32]) {
+        // The smallest positive number: a document with a term has a positive score.
+        const ANY: f32 = f32::from_bits(1);
+        let mut found = Vec::with_capacity(SCAN);
+        for (block, first) in scores.chunks_mut(SCAN).zip((0..).step_by(SCAN)) {
+            found.clear();
+            at_least(level, block, self.top.threshold().max(ANY), &mut found);
+            for &place in &found {
+                self.offer(block[usize::from(place)], first + usize::from(place));
+            }
+            block.fill(0.0);
+        }
+    }
+
+    fn offer(&mut self, score: f32, doc: usize) {
+        if self.dead.is_some_and(|dead| dead[doc / 64] >> (doc % 64) & 1 == 1) {
+            return;
+        }
+        let doc = DocNo(self.first.doc.0 + doc as u32);
+        if self.selected.is_none_or(|set| set.contains(doc)) {
+            self.scored += 1;
+            self.top.offer(score, DocAddress { segment: self.first.segment, doc });
+        }
+    }
 }

@@ -21,11 +21,11 @@ pub struct Found {
 /// What a search of postings read. The same for the same query on the same segments, on every machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Postings whose impacts were added up.
+    /// Postings that were added up.
     pub postings: u64,
     /// Postings that were passed over, because their terms could not lift a document among the best by themselves.
     pub skipped: u64,
-    /// Documents that were scored exactly.
+    /// Documents that were scored exactly and compared with the best.
     pub scored: u64,
 }
 
