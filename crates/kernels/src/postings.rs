@@ -66,7 +66,7 @@ pub fn accumulate(
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Level::Avx2` exists only where the CPU was found to have AVX2 and FMA.
         Level::Avx2(_) => unsafe {
-            avx2_add_blocks((weight, saturation), docs, tfs, lengths, scores)
+            avx2_add_blocks((weight, saturation), docs, tfs, lengths, scores);
         },
         #[cfg(not(target_arch = "x86_64"))]
         Level::Avx2(_) => add_blocks((weight, saturation), docs, tfs, lengths, scores),
