@@ -15,6 +15,7 @@ mod encode;
 mod growth;
 mod mine;
 mod process;
+mod searching;
 mod side;
 mod sizes;
 mod sparse;

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use super::{B, K1};
 use crate::corpus;
+use crate::searching;
 use crate::side::{Side, count, text};
 use crate::sizes::folder_bytes;
-use crate::threads;
 
 const CHANNEL: &str = "bm25";
 
@@ -81,28 +81,13 @@ impl Ours {
     fn search(&self, k: usize) -> Result<Value> {
         let (snapshot, queries) = self.open.as_ref().context("nothing is open")?;
         let channel = snapshot.bm25(CHANNEL)?;
-        let start = Instant::now();
-        let hits = threads::sum(self.pool.current_num_threads(), queries, |query| {
-            Ok(channel.search(query, k, None)?.hits.len())
-        })?;
-        Ok(
-            json!({ "seconds": start.elapsed().as_secs_f64(), "queries": queries.len(), "hits": hits }),
-        )
+        searching::timed(&self.pool, queries, |query| Ok(channel.search(query, k, None)?.hits))
     }
 
     fn results(&self, k: usize) -> Result<Value> {
         let (snapshot, queries) = self.open.as_ref().context("nothing is open")?;
         let channel = snapshot.bm25(CHANNEL)?;
-        let mut results = Vec::with_capacity(queries.len());
-        for query in queries {
-            let mut hits = Vec::new();
-            for hit in channel.search(query, k, None)?.hits {
-                let line: u32 = snapshot.id(hit.item)?.parse()?;
-                hits.push((line, hit.score));
-            }
-            results.push(hits);
-        }
-        Ok(json!({ "results": results }))
+        searching::listed(snapshot, queries, |query| Ok(channel.search(query, k, None)?.hits))
     }
 }
 

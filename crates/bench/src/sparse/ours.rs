@@ -14,8 +14,8 @@ use ecphory_index::{
 use serde_json::{Value, json};
 
 use super::vectors::Reader;
+use crate::searching;
 use crate::side::{Side, count, text};
-use crate::threads;
 
 const CHANNEL: &str = "sparse";
 /// Documents whose vectors are in memory at a time.
@@ -98,27 +98,13 @@ impl Ours {
     fn search(&self, k: usize) -> Result<Value> {
         let (snapshot, queries) = self.open.as_ref().context("nothing is open")?;
         let channel = snapshot.sparse(CHANNEL)?;
-        let start = Instant::now();
-        let hits = threads::sum(self.pool.current_num_threads(), queries, |query| {
-            Ok(channel.search(query, k, None)?.hits.len())
-        })?;
-        let seconds = start.elapsed().as_secs_f64();
-        Ok(json!({ "seconds": seconds, "queries": queries.len(), "hits": hits }))
+        searching::timed(&self.pool, queries, |query| Ok(channel.search(query, k, None)?.hits))
     }
 
     fn results(&self, k: usize) -> Result<Value> {
         let (snapshot, queries) = self.open.as_ref().context("nothing is open")?;
         let channel = snapshot.sparse(CHANNEL)?;
-        let mut results = Vec::with_capacity(queries.len());
-        for query in queries {
-            let mut hits = Vec::new();
-            for hit in channel.search(query, k, None)?.hits {
-                let document: u32 = snapshot.id(hit.item)?.parse()?;
-                hits.push((document, hit.score));
-            }
-            results.push(hits);
-        }
-        Ok(json!({ "results": results }))
+        searching::listed(snapshot, queries, |query| Ok(channel.search(query, k, None)?.hits))
     }
 
     /// Puts new documents into a collection that was built, batch by batch, and deletes them again. Each batch is
