@@ -205,6 +205,20 @@ mod tests {
         }
 
         #[test]
+        fn the_scan_of_scores_finds_what_a_filter_finds(
+            scores in proptest::collection::vec(prop_oneof![Just(0.0f32), -1.0f32..1.0, Just(f32::NAN)], 0..150),
+            threshold in prop_oneof![Just(0.0f32), -1.0f32..1.0, Just(f32::NEG_INFINITY)],
+        ) {
+            let expected: Vec<u16> =
+                (0..scores.len()).filter(|&i| scores[i] >= threshold).map(|i| i as u16).collect();
+            for level in Level::available() {
+                let mut found = Vec::new();
+                at_least(level, &scores, threshold, &mut found);
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+
+        #[test]
         fn scans_find_what_a_filter_and_a_maximum_find(
             sums in proptest::collection::vec(prop_oneof![Just(0u16), Just(u16::MAX), 0u16..], 0..150),
             threshold in 0u16..,

@@ -2,8 +2,11 @@
 //!
 //! A segment's documents are cut into chunks of [`CHUNK`]; inside a chunk a posting is a 16-bit document
 //! number and an 8-bit term frequency, three bytes in two arrays. The formula is Lucene's:
-//! `weight · tf / (tf + base + slope · length)`, where the fraction, the [`Saturation`], is below 1 and becomes
-//! a byte.
+//! `weight · tf / (tf + base + slope · length)`, where the fraction is the [`Saturation`].
+//!
+//! To have exact scores, one term after the other is added into an array of `f32` (256 KiB, half of a core's second-level cache), so a
+//! document's score is the sum of its terms in the order of the calls, whatever the layout; every posting that is handed in is read.
+//! To have bounds, the fractions become bytes, rounded up.
 //!
 //! Every level gives equal bits: multiplications, additions and divisions are IEEE, in one order, and are
 //! never fused.
@@ -271,6 +274,9 @@ mod tests {
             let mut got = [0];
             impacts(level, saturation, (&[[255, 255]], &[1]), &[[1, 0, 0, 0]], &mut got);
             assert_eq!(got, [128]);
+            let mut got = scores();
+            accumulate(level, (1.0, saturation), (&[[255, 255]], &[1]), &[[1, 0, 0, 0]], &mut got);
+            assert_eq!(got[CHUNK - 1], 0.5);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Words of a document, alone, one after the other, or their beginnings.
 //!
 //! The postings say which documents have all of the words. Whether they stand one after the other is seen in
-//! the stored text of those, which is analysed once more: no positions are stored. A word costs a walk over its postings, a phrase
-//! some ten microseconds for each document with all of its words.
+//! the stored text of those, which is analysed once more: no positions are stored. A word costs a walk over its postings, a phrase the
+//! reading and analysing of each document with all of its words.
 
 use ecphory_core::DocSet;
 use ecphory_text::Analyzer;

@@ -26,7 +26,7 @@ use crate::snapshot::SumArray;
 const SCAN: usize = 4096;
 /// With fewer postings than this in a chunk, the postings are walked again instead of all 65,536 sums.
 const FEW_POSTINGS: usize = 4096;
-/// To look a document up in a list costs as much as to add up about this many of its postings: some 40 ns against half of one.
+/// To look a document up in a list is taken to cost as much as to add up so many of its postings.
 const LOOK_UP: usize = 80;
 /// How many documents are scored before it is asked again what a score has to be.
 const BATCH: usize = 64;

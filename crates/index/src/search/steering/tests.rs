@@ -139,6 +139,50 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+        fn no_sum_is_below_what_its_score_asks_for(
+            lists in proptest::collection::vec((
+                prop_oneof![0.001f32..30.0, (1u32..0x5863_5fa9).prop_map(f32::from_bits)],
+                prop_oneof![0.001f32..0.1, (1u32..0x5000_0000).prop_map(f32::from_bits)],
+                1u8..,
+            ), 1..60),
+        ) {
+            let (docs, impacts): (Vec<[u8; 2]>, Vec<[u8; 1]>) =
+                lists.iter().map(|list| ([7, 0], [list.2])).unzip();
+            let mut query = Vec::new();
+            let mut score = 0.0f32;
+            for (i, &(weight, unit, impact)) in lists.iter().enumerate() {
+                let (docs, impacts) = (&docs[i..=i], &impacts[i][..]);
+                let postings = ImpactPostings { docs, impacts, largest: impact, unit };
+                query.push(List::new(weight, postings));
+                // The largest weight that the impact can stand for.
+                let mut bound = (f64::from(unit) * f64::from(impact)) as f32;
+                if f64::from(bound) > f64::from(unit) * f64::from(impact) {
+                    bound = bound.next_down();
+                }
+                score += weight * bound;
+            }
+            let mut sums = sums();
+            let scale = Scale::new(query.iter().map(|list| list.factor));
+            divide(&mut query, scale, 1);
+            for list in &query {
+                add(Level::detect(), list.weight, (list.postings.docs, list.postings.impacts), &mut sums);
+            }
+            prop_assert!(sums[7] >= scale.least(score));
+            // And the bound is close where numbers are ordinary.
+            let loose = f64::from(sums[7]) / scale.steps;
+            let exact: f64 = lists
+                .iter()
+                .map(|&(weight, unit, impact)| f64::from(weight) * f64::from(unit) * f64::from(impact))
+                .sum();
+            prop_assert!(loose <= exact + 2.0 * lists.len() as f64 / scale.steps);
+            // No posting adds more than its list allows.
+            let bound: u32 = query.iter().map(|list| u32::from(list.bound)).sum();
+            prop_assert!(u32::from(sums[7]) <= bound);
+        }
+}
+
 #[test]
 fn long_lists_that_decide_nothing_are_not_added_up() {
     // A rare term that weighs much, and a frequent one that weighs little.

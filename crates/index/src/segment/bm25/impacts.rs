@@ -3,7 +3,7 @@
 //! What a segment stores is frequencies and lengths. The share of a term's weight that a document gets depends on the average
 //! length, which changes with every write. So impacts are those at the average length of their own segment, and what the
 //! snapshot's average makes of them at most is a factor: norms shrink at most as the average grows.
-//! A byte for each posting of the terms that were searched for; about a nanosecond each, once.
+//! They take a byte for each posting of the terms that were searched for.
 
 use std::sync::Arc;
 
